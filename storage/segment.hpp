@@ -1,0 +1,132 @@
+// Segment files: settled data, written once from front to back, then only read.
+//
+//   page 0        head: magic, format version, palace, file number, commit range
+//   ...           sections, each a run of bytes; data is contiguous, nothing interrupts it
+//   sum table     one 64-bit sum per 4 KiB page of everything before the table, seeded by
+//                 (palace, file number, page number)
+//   footer        section directory, place and sum of the sum table, sum of the footer itself;
+//                 the last page of the file
+//
+// A segment becomes part of the palace only when a manifest record names it (with its size and
+// footer sum); until then it is an orphan that the next open removes. Byte tables: format.md.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "storage/checksum.hpp"
+#include "storage/file_identity.hpp"
+#include "storage/os.hpp"
+#include "storage/result.hpp"
+
+namespace aeon::storage {
+
+// Persisted: never reuse a number. 0 is invalid.
+enum class SectionKind : std::uint32_t {
+  run_blocks = 1,         // sorted key-value blocks (run.hpp)
+  run_fences = 2,         // first key of each block
+  cluster_hot = 3,        // INT8 rows with their ids and stamps, cluster after cluster
+  cluster_cold = 4,       // float16 or float32 rows, for rescoring
+  cluster_directory = 5,  // where the clusters of each (space, tenant) lie
+  cluster_ends = 6,       // versions ended since their rows were settled
+  commit_headers = 7,     // the hash chain of commits
+  blob_records = 8,       // framed payloads, one after another (blob.hpp)
+};
+
+// Persisted. Both kinds share one container; they differ in name ("seg-N", "blob-N") and sections.
+enum class FileKind : std::uint32_t { segment = 1, blob = 2 };
+
+struct Section {
+  SectionKind kind;
+  std::uint32_t reserved = 0;
+  std::uint64_t offset = 0;  // from the start of the file
+  std::uint64_t bytes = 0;
+  std::uint64_t items = 0;   // what an item is depends on the kind
+};
+
+// What the manifest remembers of a segment, enough to know it again.
+struct SegmentInfo {
+  std::uint64_t number = 0;
+  std::uint64_t first_commit = 0;  // the segment holds what commits first..last brought
+  std::uint64_t last_commit = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t footer_sum = 0;
+  friend bool operator==(const SegmentInfo&, const SegmentInfo&) = default;
+};
+
+// Writes one segment. Not thread-safe. Dropping a writer before finish() leaves an orphan file.
+class SegmentWriter {
+ public:
+  // Creates seg-<number> or blob-<number> in `directory`. Errors: already_exists, disk_full,
+  // io_error.
+  [[nodiscard]] static Result<std::unique_ptr<SegmentWriter>> create(
+      Os& os, const std::string& directory, PalaceUuid palace, FileKind kind,
+      std::uint64_t number, std::uint64_t first_commit, std::uint64_t last_commit);
+  ~SegmentWriter();
+
+  // Sections are written one after another. `alignment` is a power of two up to kPageBytes; the
+  // gap before is zero-filled.
+  [[nodiscard]] Status begin_section(SectionKind kind, std::size_t alignment = 64);
+  [[nodiscard]] Status append(std::span<const std::byte> bytes);
+  // Zero bytes up to a multiple of `alignment` of the file offset.
+  [[nodiscard]] Status align(std::size_t alignment);
+  // Bytes appended to the open section so far.
+  [[nodiscard]] std::uint64_t section_offset() const noexcept;
+  [[nodiscard]] Status end_section(std::uint64_t items);
+
+  // Writes sum table and footer and syncs the file; the directory is not synced. After success
+  // the file is complete and durable under its name once the directory is synced.
+  [[nodiscard]] Result<SegmentInfo> finish();
+
+ private:
+  struct State;
+  explicit SegmentWriter(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// An open segment: a read-only mapping whose pages are checked at their first touch. All const
+// calls are thread-safe and wait-free, make no system call and allocate nothing unless damage is
+// found. Pointers stay valid as long as the Segment lives, also after the file is unlinked.
+class Segment {
+ public:
+  // Maps the file and verifies head, footer and sum table (a cost that does not depend on the
+  // data: one pass over 1/512 of the file is made lazily, page by page of the table). Errors:
+  // missing_file, damaged, newer_format, foreign_file.
+  [[nodiscard]] static Result<std::shared_ptr<const Segment>> open(Os& os,
+                                                                   const std::string& directory,
+                                                                   PalaceUuid palace,
+                                                                   FileKind kind,
+                                                                   const SegmentInfo& expected);
+  ~Segment();
+
+  [[nodiscard]] const SegmentInfo& info() const noexcept;
+  [[nodiscard]] const std::string& path() const noexcept;
+  [[nodiscard]] std::span<const Section> sections() const noexcept;
+  // The first section of that kind, or null.
+  [[nodiscard]] const Section* find(SectionKind kind) const noexcept;
+
+  // The bytes [offset, offset+count) of the file after checking every page they touch.
+  // Errors: damaged (names file, page and offset; remembered, so that the same page is not hashed
+  // again). Out-of-range requests are damaged too: offsets come from files.
+  [[nodiscard]] Result<std::span<const std::byte>> read(std::uint64_t offset,
+                                                        std::uint64_t count) const;
+  // As read(), without building an error: null when a page is damaged. For scans.
+  [[nodiscard]] const std::byte* checked(std::uint64_t offset, std::uint64_t count) const noexcept;
+  // Hashes every page again, whatever was known before; returns the numbers of the bad ones.
+  [[nodiscard]] std::vector<std::uint64_t> scrub() const;
+  // Damaged pages met so far.
+  [[nodiscard]] std::uint64_t damaged_pages() const noexcept;
+  // Brings the whole file into memory and checks it (before publishing a new segment).
+  void populate() const noexcept;
+
+ private:
+  struct State;
+  explicit Segment(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace aeon::storage
