@@ -1,0 +1,296 @@
+// The values that cross Aeon's API: what a palace stores, what it is asked, what it answers.
+// Plain data, no behaviour that could fail. Times are nanoseconds since 1970 UTC.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace aeon {
+
+// A memory's name for ever: never changed, never reused, at least 1.
+using MemoryId = std::uint64_t;
+// Commits are numbered densely from 1 in the order they took effect; 0 is the empty palace.
+using CommitNumber = std::uint64_t;
+using TimeNs = std::int64_t;
+
+inline constexpr TimeNs kBeginningOfTime = std::numeric_limits<TimeNs>::min();
+inline constexpr TimeNs kEndOfTime = std::numeric_limits<TimeNs>::max();
+
+inline constexpr std::uint32_t kMaxDimension = 4096;
+inline constexpr std::size_t kMaxNameBytes = 255;       // spaces, tenants, sessions, kinds, types
+inline constexpr std::size_t kMaxKeyBytes = 1024;       // unique keys
+inline constexpr std::size_t kMaxInlineBytes = 256 << 10;  // text or bytes carried by the log
+inline constexpr std::size_t kMaxMetadataBytes = 64 << 10;
+inline constexpr std::size_t kMaxBatchOperations = 4096;
+inline constexpr std::size_t kMaxBatchBytes = 8 << 20;  // of one encoded commit
+inline constexpr std::uint32_t kMaxK = 1000;
+
+// The embedder that is built in: hashed words and character n-grams. It matches words, not
+// meanings. Its name is the model id of the spaces it fills.
+inline constexpr std::string_view kLexicalModel = "aeon-lexical-1";
+inline constexpr std::uint32_t kLexicalDimension = 384;
+
+// How near two vectors are. Scores grow with nearness:
+//   cosine: the cosine, in [-1, 1];  dot: the inner product;  l2: minus the squared distance.
+enum class Metric : std::uint8_t { cosine = 1, dot = 2, l2 = 3 };
+
+// What is kept beside the INT8 row to rescore the best candidates with.
+enum class Precision : std::uint8_t { int8 = 1, float16 = 2, float32 = 3 };
+
+// What an acknowledgement means.
+//   none:    handed to this process; lost if it dies before the next group is written
+//   process: written to the operating system: survives the death of every process
+//   sync:    on the device: survives power loss
+enum class Durability : std::uint8_t { none = 1, process = 2, sync = 3 };
+
+struct SpaceSpec {
+  std::string name;
+  std::uint32_t dimension = 0;  // 1..kMaxDimension
+  Metric metric = Metric::cosine;
+  Precision precision = Precision::float16;
+  std::string model;  // who makes its vectors; a vector that names another is refused
+};
+
+// One vector for one space. `model` must equal the space's.
+struct NewVector {
+  std::string space;
+  std::vector<float> values;
+  std::string model;
+};
+
+// How the content of a memory is to be read.
+enum class ContentType : std::uint8_t { text = 1, bytes = 2 };
+
+// When a memory with a key may be stored.
+enum class PutMode : std::uint8_t {
+  upsert = 1,      // a new memory, or a new version of the one that has the key
+  if_absent = 2,   // only when no visible memory has the key, else key_exists
+  if_version = 3,  // only when the memory's version is `expected_version`, else version_conflict
+};
+
+// What to remember. Empty strings mean "none".
+struct NewMemory {
+  std::string tenant;   // empty: the default tenant
+  std::string session;  // events of a session are linked `next` in the order of their commits
+  std::string kind = "fact";
+  std::string key;  // unique among the visible memories of its tenant
+  PutMode mode = PutMode::upsert;
+  CommitNumber expected_version = 0;
+  ContentType content_type = ContentType::text;
+  std::string content;         // at most kMaxInlineBytes
+  std::string metadata;        // a JSON object, or empty
+  std::vector<NewVector> vectors;  // at most one a space
+  std::optional<TimeNs> event_time;  // when it happened; default: the commit's time
+  TimeNs valid_from = kBeginningOfTime;  // when it is true: [valid_from, valid_to)
+  TimeNs valid_to = kEndOfTime;
+  TimeNs expires = kEndOfTime;
+  float importance = 0.5F;  // 0..1
+  // Embed text with the built-in embedder into the space made for it, unless a vector is given.
+  bool embed = true;
+};
+
+// A memory named before its id is known: either an id, or the n-th remember of the same batch.
+struct MemoryRef {
+  MemoryId id = 0;
+  std::uint32_t batch_index = 0;  // meaningful when id is 0
+  static MemoryRef of(MemoryId id) { return {id, 0}; }
+};
+
+// Typed, weighted, directed. The pair (from, type, to) is one edge: linking again replaces weight
+// and validity. Names in use: next, refers_to, caused_by, derived_from, supersedes, mentions,
+// summarises, member; any other is fine.
+struct NewEdge {
+  MemoryRef from;
+  MemoryRef to;
+  std::string type;
+  float weight = 1.0F;
+  TimeNs valid_from = kBeginningOfTime;
+  TimeNs valid_to = kEndOfTime;
+};
+
+struct CreateTenant {
+  std::string name;
+};
+struct Supersede {
+  MemoryId id = 0;
+  NewMemory next;  // the tenant and key stay those of the memory
+  CommitNumber expected_version = 0;  // 0: whatever it is
+};
+struct Forget {
+  MemoryId id = 0;
+};
+struct Unlink {
+  MemoryRef from;
+  MemoryRef to;
+  std::string type;
+};
+
+// The operations of one commit: they appear whole or not at all, in this order.
+class Batch {
+ public:
+  using Operation =
+      std::variant<SpaceSpec, CreateTenant, NewMemory, Supersede, Forget, NewEdge, Unlink>;
+
+  void create_space(SpaceSpec spec) { operations_.emplace_back(std::move(spec)); }
+  // Creating a tenant that exists changes nothing.
+  void create_tenant(std::string name) { operations_.emplace_back(CreateTenant{std::move(name)}); }
+  // Returns a reference that link() of the same batch may use.
+  MemoryRef remember(NewMemory memory) {
+    operations_.emplace_back(std::move(memory));
+    return {0, remembered_++};
+  }
+  void supersede(MemoryId id, NewMemory next, CommitNumber expected_version = 0) {
+    operations_.emplace_back(Supersede{id, std::move(next), expected_version});
+  }
+  void forget(MemoryId id) { operations_.emplace_back(Forget{id}); }
+  void link(NewEdge edge) { operations_.emplace_back(std::move(edge)); }
+  void unlink(MemoryRef from, MemoryRef to, std::string type) {
+    operations_.emplace_back(Unlink{from, to, std::move(type)});
+  }
+  void clear() {
+    operations_.clear();
+    remembered_ = 0;
+  }
+  [[nodiscard]] bool empty() const noexcept { return operations_.empty(); }
+  [[nodiscard]] std::span<const Operation> operations() const noexcept { return operations_; }
+  [[nodiscard]] std::span<Operation> operations() noexcept { return operations_; }
+
+ private:
+  std::vector<Operation> operations_;
+  std::uint32_t remembered_ = 0;
+};
+
+// A commit that took effect.
+struct Ack {
+  CommitNumber commit = 0;
+  Durability level = Durability::process;  // the level it was acknowledged at
+  TimeNs time = 0;
+  std::vector<MemoryId> ids;  // one for each remember() of the batch, in order
+};
+
+// What to recall. Views must live during the call only.
+struct Query {
+  std::string_view tenant;  // empty: the default tenant
+  std::string_view space;   // empty: the space of the built-in embedder, else the first
+  std::span<const float> vector;
+  std::string_view model;  // who made `vector`; must equal the space's
+  std::string_view text;   // embedded with the built-in embedder when `vector` is empty
+  std::uint32_t k = 10;    // 1..kMaxK
+  std::string_view session;  // only this session
+  std::string_view kind;     // only this kind
+  TimeNs since = kBeginningOfTime;  // only events in [since, until)
+  TimeNs until = kEndOfTime;
+  std::string_view filter;  // JSON filter over metadata, see docs/filters.md
+};
+
+struct Hit {
+  MemoryId id = 0;
+  CommitNumber version = 0;  // the commit that wrote the version that matched
+  float score = 0;           // larger is nearer, see Metric
+};
+
+// Caller-owned and reusable: a warm Answer makes recall allocate nothing.
+struct Answer {
+  std::vector<Hit> hits;     // best first; ties by id
+  CommitNumber commit = 0;   // the instant that the answer belongs to
+  bool partial = false;      // a damaged place was left out
+  bool exact = false;        // every row was compared
+  std::uint64_t rows_scanned = 0;
+};
+
+// One version of one memory, as get() returns it. The strings are copies: reuse the object to
+// reuse their memory.
+struct Memory {
+  MemoryId id = 0;
+  CommitNumber version = 0;
+  std::string tenant;
+  std::string session;
+  std::string kind;
+  std::string key;
+  ContentType content_type = ContentType::text;
+  std::string content;
+  std::string metadata;
+  TimeNs event_time = 0;
+  TimeNs commit_time = 0;
+  TimeNs valid_from = kBeginningOfTime;
+  TimeNs valid_to = kEndOfTime;
+  TimeNs expires = kEndOfTime;
+  float importance = 0.5F;
+  // Present when asked for: what the space keeps of each vector, at its stored precision.
+  struct Vector {
+    std::string space;
+    std::string model;
+    std::vector<float> values;
+  };
+  std::vector<Vector> vectors;
+};
+
+enum class Direction : std::uint8_t { out = 1, in = 2 };
+
+struct Edge {
+  MemoryId from = 0;
+  MemoryId to = 0;
+  std::string type;
+  float weight = 1.0F;
+  TimeNs valid_from = kBeginningOfTime;
+  TimeNs valid_to = kEndOfTime;
+  CommitNumber version = 0;
+};
+
+// An event on a session's line.
+struct Event {
+  MemoryId id = 0;
+  TimeNs time = 0;
+};
+
+struct Stats {
+  CommitNumber written = 0;   // newest commit that survives the death of every process
+  CommitNumber durable = 0;   // newest commit known to survive power loss
+  CommitNumber settled = 0;   // newest commit that lives in segments
+  std::uint64_t memories = 0; // visible
+  std::uint64_t versions = 0; // ever written
+  std::uint64_t edges = 0;    // visible
+  std::uint64_t segments = 0;
+  std::uint64_t segment_bytes = 0;
+  std::uint64_t blob_files = 0;
+  std::uint64_t blob_bytes = 0;
+  std::uint64_t log_files = 0;
+  std::uint64_t log_bytes = 0;
+  std::uint64_t tail_bytes = 0;       // RAM held by tails
+  std::uint64_t views_held = 0;       // views that a snapshot keeps alive
+  CommitNumber oldest_snapshot = 0;   // 0: none is held
+  std::uint64_t damaged_pages = 0;    // met so far
+  std::uint64_t recovery_bytes_cut = 0;  // of a torn tail, at open
+  bool cleanly_closed = false;        // the log ended in a closing frame at open
+  bool read_only = false;
+  std::string read_only_reason;
+  std::string simd;                   // the kernels in use
+  struct Space {
+    SpaceSpec spec;
+    std::uint64_t rows = 0;
+  };
+  std::vector<Space> spaces;
+};
+
+// What verify() found.
+struct Damage {
+  std::string file;
+  std::uint64_t offset = 0;
+  std::uint64_t bytes = 0;
+  std::string what;  // one sentence
+};
+struct VerifyReport {
+  std::vector<Damage> damage;  // empty: every checksum and invariant holds
+  std::uint64_t files = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t commits = 0;
+  std::uint64_t memories = 0;
+};
+
+}  // namespace aeon

@@ -1,0 +1,127 @@
+// A palace: one directory that keeps what an agent saw, said and concluded.
+//
+// Any number of threads may use one Palace, and any number of processes one directory, at the same
+// time; the same directory may be opened twice in one process. Writers queue behind each other;
+// readers wait for nobody.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "engine/model.hpp"
+#include "storage/result.hpp"
+
+namespace aeon {
+
+namespace storage {
+class Os;
+}
+
+struct OpenOptions {
+  bool read_only = false;         // never write a byte, not even to recover
+  bool background = true;         // follow other processes and checkpoint from a thread of its own
+  std::uint64_t checkpoint_bytes = 64ULL << 20;  // RAM tail size that starts a checkpoint
+  storage::Os* os = nullptr;      // null: the real machine
+};
+
+// One instant of a palace. Everything read through it belongs to one commit, and stays so whatever
+// is written, checkpointed or compacted meanwhile. Reads are wait-free and thread-safe. A snapshot
+// holds segments and tails alive: release it (destroy it) when done. It must not outlive its
+// Palace.
+class Snapshot {
+ public:
+  Snapshot(Snapshot&&) noexcept;
+  Snapshot& operator=(Snapshot&&) noexcept;
+  ~Snapshot();
+
+  [[nodiscard]] CommitNumber commit() const noexcept;
+
+  // The k nearest visible memories, best first. Takes no lock, makes no system call, and allocates
+  // nothing once `answer` and the calling thread are warm. Errors: unknown_space, unknown_tenant,
+  // wrong_dimension, not_finite, zero_vector, model_mismatch, invalid_argument, invalid_utf8,
+  // invalid_json. On error `answer` is unchanged.
+  [[nodiscard]] Status recall(const Query& query, Answer& answer) const;
+
+  // The version of memory `id` that is visible at this instant. Errors: unknown_id, damaged.
+  [[nodiscard]] Status get(MemoryId id, Memory& memory, bool with_vectors = false) const;
+  // The id of the visible memory with that key. Errors: unknown_id, unknown_tenant.
+  [[nodiscard]] Result<MemoryId> find_key(std::string_view tenant, std::string_view key) const;
+  // Ids of the visible memories from `after` (exclusive) on, ascending, at most `limit`.
+  [[nodiscard]] Status list(MemoryId after, std::size_t limit, std::vector<MemoryId>& ids) const;
+
+  // Up to `count` events of the memory's session that precede it (nearest first), along `next`
+  // edges. Forgotten events are skipped, not counted.
+  [[nodiscard]] Status backtrack(MemoryId id, std::size_t count, std::vector<Event>& events) const;
+  // The same towards later events.
+  [[nodiscard]] Status follow(MemoryId id, std::size_t count, std::vector<Event>& events) const;
+  // Events of a session in [since, until), by event time then id, at most `limit`.
+  [[nodiscard]] Status timeline(std::string_view tenant, std::string_view session, TimeNs since,
+                                TimeNs until, std::size_t limit, std::vector<Event>& events) const;
+  // Edges at a memory, by type (empty: all), at most `limit`. Edges whose other end is forgotten
+  // are left out.
+  [[nodiscard]] Status neighbours(MemoryId id, Direction direction, std::string_view type,
+                                  std::size_t limit, std::vector<Edge>& edges) const;
+
+  // Spaces in the order they were made.
+  [[nodiscard]] std::vector<SpaceSpec> spaces() const;
+  [[nodiscard]] Result<std::vector<std::string>> tenants() const;
+  // A hash over everything visible (memories, versions, vectors, edges), the same in every process
+  // and after every checkpoint, compaction or reopen. Reads the whole palace.
+  [[nodiscard]] Result<std::uint64_t> state_hash() const;
+
+ private:
+  friend class Palace;
+  struct Impl;
+  explicit Snapshot(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+class Palace {
+ public:
+  // Creates the directory (its parent must exist) and an empty palace in it, durably. An empty
+  // directory is taken as it is. Errors: already_exists, no_permission, disk_full, and those of
+  // creating `spaces`.
+  [[nodiscard]] static Result<Palace> create(const std::string& directory,
+                                             const std::vector<SpaceSpec>& spaces,
+                                             OpenOptions options = {});
+  // Opens and recovers. The cost follows the length of the log's tail, not the size of the palace.
+  // Errors: not_a_palace, newer_format, damaged, missing_file, foreign_file, no_permission.
+  [[nodiscard]] static Result<Palace> open(const std::string& directory, OpenOptions options = {});
+
+  Palace(Palace&&) noexcept;
+  Palace& operator=(Palace&&) noexcept;
+  // Closes: what was acknowledged stays, the log gets its synced closing frame.
+  ~Palace();
+  // As the destructor, with the error that closing met.
+  [[nodiscard]] Status close();
+
+  // Makes the batch one commit. Blocks until it is acknowledged at `level`. All operations take
+  // effect or none does; an error leaves everything as it was. Visible to every later snapshot of
+  // this Palace, and to other processes within 10 ms. Ids that the batch created are in
+  // Ack::ids. Errors: those of the operations, read_only, disk_full, writer_stopped.
+  [[nodiscard]] Result<Ack> commit(Batch batch, Durability level = Durability::sync);
+
+  // The newest instant this Palace has seen, own commits included. Wait-free.
+  [[nodiscard]] Snapshot snapshot() const;
+  // First takes over what other processes committed. May wait for the disk.
+  [[nodiscard]] Result<Snapshot> fresh_snapshot();
+  // An earlier instant. Errors: invalid_argument (in the future), too_old.
+  [[nodiscard]] Result<Snapshot> snapshot_at(CommitNumber commit) const;
+
+  // Settles everything committed so far into segments and retires the log before it. Runs beside
+  // readers and writers. Errors: busy (another process does it now), read_only, disk_full.
+  [[nodiscard]] Status checkpoint();
+  // As checkpoint(), then merges all segments into one.
+  [[nodiscard]] Status compact();
+
+  [[nodiscard]] Result<Stats> stats() const;
+  // Reads every byte, checks every sum and invariant.
+  [[nodiscard]] Result<VerifyReport> verify() const;
+
+ private:
+  struct Impl;
+  explicit Palace(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace aeon
