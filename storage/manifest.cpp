@@ -28,7 +28,6 @@ struct Manifest::Loaded {
   ManifestPosition position;
   ManifestState state;
   std::uint64_t end = 0;
-  std::string last_record;
   RecoveryNote note;
 };
 
@@ -82,7 +81,6 @@ Status Manifest::load_records(Loaded& l) const {
   auto state = format::decode_state(*last);
   if (!state) return damaged(l.end - last->bytes.size(), "has an unknown shape");
   l.state = std::move(*state);
-  l.last_record = std::move(last->bytes);
   return {};
 }
 
@@ -119,12 +117,11 @@ Result<Manifest::Loaded> Manifest::load_newest(bool distrust_cache) const {
 
 bool Manifest::adopt(Loaded l) {
   const bool changed = l.state.sequence != state_.sequence;
-  if (l.position.file_number != position_.file_number || l.end != end_) proved_ = false;
+  if (l.position.file_number != position_.file_number || l.end != end_) ours_ = false;
   file_ = std::move(l.file);
   state_ = std::move(l.state);
   position_ = l.position;
   end_ = l.end;
-  last_record_ = std::move(l.last_record);
   note_ = l.note;
   return changed;
 }
@@ -161,7 +158,7 @@ Result<bool> Manifest::refresh() {
     AEON_ASSIGN(auto loaded, load_newest(false));
     if (loaded.state.palace != state_.palace || loaded.state.sequence < state_.sequence) {
       return fail(Errc::damaged,
-                  fmt::format("{}: the manifest went back to an older or another palace's state; "
+                  fmt::format("{}: the manifest went back to an older state or to another palace; "
                               "was the directory replaced under an open palace?", directory_));
     }
     return adopt(std::move(loaded));
@@ -176,7 +173,6 @@ Result<bool> Manifest::refresh() {
               .position = position_,
               .state = state_,
               .end = end_,
-              .last_record = last_record_,
               .note = {}};
   const Status status = load_records(more);
   if (!status) {
@@ -194,8 +190,8 @@ std::unexpected<Error> Manifest::poison(Error error) {
 Status Manifest::append(ManifestState next) {
   if (read_only_) return fail(Errc::read_only, "the manifest was opened for reading only");
   if (!poison_.empty()) {
-    return fail(Errc::read_only, fmt::format("{}: an earlier manifest write failed ({}); reopen the "
-                                             "palace", directory_, poison_));
+    return fail(Errc::read_only, fmt::format("{}: an earlier manifest write failed ({}); reopen "
+                                             "the palace", directory_, poison_));
   }
   AEON_ASSIGN(const bool changed, refresh());
   if (changed) {
@@ -204,32 +200,17 @@ Status Manifest::append(ManifestState next) {
   }
   assert(next.palace == state_.palace);
   next.sequence = state_.sequence + 1;
-  AEON_ASSIGN(auto record,
+  AEON_ASSIGN(const auto record,
               format::encode_record(next, position_.chain, position_.file_number, end_));
   const bool grown = end_ + record.size() > std::max(kReplaceBytes, 4 * record.size());
-  if (grown || note_.bytes != 0) return replace(next);
-  return append_in_place(next, std::move(record));
+  if (grown || !ours_ || note_.bytes != 0) return replace(next);
+  return append_in_place(next, record);
 }
 
-// Before the first append to a file that this object did not write: its name must be as durable as
-// the record, and older files must not come back as the newest.
-Status Manifest::prove_directory() {
-  AEON_TRY(os_->sync_directory(directory_));
-  unlink_older(position_.file_number);
-  return {};
-}
-
-Status Manifest::append_in_place(const ManifestState& next, std::string record) {
-  std::uint64_t at = end_;
-  std::string bytes = record;
-  if (!proved_) {
-    if (auto status = prove_directory(); !status) return poison(std::move(status).error());
-    at -= last_record_.size();
-    bytes = last_record_ + record;
-  }
-  if (auto status = file_->write_at(as_bytes(bytes), at); !status) {
-    // The sync has not been tried, so the torn tail is all there is to distrust, and the next
-    // append goes to a new file.
+Status Manifest::append_in_place(const ManifestState& next, std::string_view record) {
+  if (auto status = file_->write_at(as_bytes(record), end_); !status) {
+    // No sync has been tried, so the torn tail is all there is to distrust, and the next append
+    // goes to a new file.
     if (status.error().code == Errc::disk_full) return status;
     return poison(std::move(status).error());
   }
@@ -238,44 +219,42 @@ Status Manifest::append_in_place(const ManifestState& next, std::string record) 
   position_.records += 1;
   position_.chain = format::head_of(record).chain;
   end_ += record.size();
-  last_record_ = std::move(record);
-  proved_ = true;
   return {};
 }
 
 // Writes and syncs a whole manifest under a name that nobody reads.
-Status Manifest::write_new_file(const std::string& path, std::uint64_t number,
-                                const ManifestState& next, std::string& record) {
-  AEON_ASSIGN(record, format::encode_record(next, position_.chain, number, kPageBytes));
+Result<std::unique_ptr<File>> Manifest::write_new_file(const std::string& path,
+                                                       std::uint64_t number,
+                                                       const ManifestState& next,
+                                                       std::string_view record) {
   if (os_->exists(path)) AEON_TRY(os_->unlink(path));
-  AEON_ASSIGN(file_, os_->open_file(path, OpenMode::create));
-  AEON_TRY(file_->write_at(as_bytes(format::encode_head(next.palace, number) + record), 0));
-  return file_->sync();
+  AEON_ASSIGN(auto file, os_->open_file(path, OpenMode::create));
+  std::string bytes = format::encode_head(next.palace, number);
+  bytes.append(record);
+  AEON_TRY(file->write_at(as_bytes(bytes), 0));
+  AEON_TRY(file->sync());
+  return file;
 }
 
 Status Manifest::replace(const ManifestState& next) {
   const std::uint64_t number = position_.file_number + 1;
   const std::string fresh = directory_ + "/manifest.new";
-  auto old_file = std::move(file_);
-  std::string record;
-  if (auto status = write_new_file(fresh, number, next, record); !status) {
-    file_ = std::move(old_file);
+  AEON_ASSIGN(const auto record,
+              format::encode_record(next, position_.chain, number, kPageBytes));
+  auto file = write_new_file(fresh, number, next, record);
+  if (!file) {
     static_cast<void>(os_->unlink(fresh));  // best effort: the next replacement removes it, too
-    const Errc code = status.error().code;
-    if (code == Errc::disk_full || code == Errc::too_large) return status;
-    return poison(std::move(status).error());
+    if (file.error().code == Errc::disk_full) return std::unexpected(std::move(file).error());
+    return poison(std::move(file).error());
   }
   Status status = os_->rename(fresh, path_of(number));
   if (status) status = os_->sync_directory(directory_);
-  if (!status) {
-    if (old_file) file_ = std::move(old_file);
-    return poison(std::move(status).error());
-  }
+  if (!status) return poison(std::move(status).error());
+  file_ = std::move(*file);
   state_ = next;
   position_ = {.file_number = number, .records = 1, .chain = format::head_of(record).chain};
   end_ = kPageBytes + record.size();
-  last_record_ = std::move(record);
-  proved_ = true;
+  ours_ = true;
   note_ = {};
   unlink_older(number);
   return {};

@@ -17,9 +17,10 @@
 // ignores and reports it; the next append does not write over it but replaces the file. Bytes that
 // do not verify *before* a valid record are damage, and nothing is guessed.
 //
-// After a failed sync the kernel may show bytes that are not on disk. So whoever appends to a
-// record that it did not write itself writes that record once more (the same bytes) under its own
-// sync, and syncs the directory; what it builds on is then as durable as what it adds.
+// After a failed sync the kernel may show bytes that are not on disk, and a renamed file may be
+// seen before its name is durable. So a process appends only behind a record that it synced itself,
+// and otherwise (after an open, after another process appended) it replaces the file, too. What it
+// builds on is then as durable as what it adds, and no acknowledged sector is written twice.
 //
 // Limits: one record holds at most 64 MiB. Byte tables: format.md.
 #pragma once
@@ -27,6 +28,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "storage/file_identity.hpp"
@@ -113,11 +115,12 @@ class Manifest {
   [[nodiscard]] Status load_records(Loaded& loaded) const;
   [[nodiscard]] bool moved_to_new_file() const;
   bool adopt(Loaded loaded);
-  [[nodiscard]] Status append_in_place(const ManifestState& next, std::string record);
+  [[nodiscard]] Status append_in_place(const ManifestState& next, std::string_view record);
   [[nodiscard]] Status replace(const ManifestState& next);
-  [[nodiscard]] Status write_new_file(const std::string& path, std::uint64_t number,
-                                      const ManifestState& next, std::string& record);
-  [[nodiscard]] Status prove_directory();
+  [[nodiscard]] Result<std::unique_ptr<File>> write_new_file(const std::string& path,
+                                                             std::uint64_t number,
+                                                             const ManifestState& next,
+                                                             std::string_view record);
   [[nodiscard]] std::unexpected<Error> poison(Error error);
   void unlink_older(std::uint64_t number);
 
@@ -127,9 +130,8 @@ class Manifest {
   std::unique_ptr<File> file_;
   ManifestState state_;
   ManifestPosition position_;
-  std::uint64_t end_ = 0;    // file offset behind the last valid record
-  std::string last_record_;  // its bytes
-  bool proved_ = false;      // the last record and the file's name are durable by our own sync
+  std::uint64_t end_ = 0;  // file offset behind the last valid record
+  bool ours_ = false;      // this object wrote and synced the last record and the file's name
   RecoveryNote note_;
   std::string poison_;  // why no append is possible any more; empty: it is
 };

@@ -129,8 +129,9 @@ Result<std::string> encode_record(const ManifestState& state, Hash128 previous,
   head.payload_bytes = record.size() - sizeof head;
   record.resize(whole_pages(record.size()));
   if (record.size() > kMaxRecordBytes) {
-    return fail(Errc::too_large, fmt::format("a manifest record of {} bytes is over the limit of {}",
-                                             record.size(), kMaxRecordBytes));
+    return fail(Errc::too_large,
+                fmt::format("a manifest record of {} bytes is over the limit of {}", record.size(),
+                            kMaxRecordBytes));
   }
   std::memcpy(record.data(), &head, sizeof head);
   head.chain = chain_of(record, number, offset);

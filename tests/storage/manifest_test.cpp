@@ -112,8 +112,22 @@ TEST_CASE("processes that append in turn see each other's records") {
       CHECK(reader.state() == first.state());
     }
   }
-  CHECK(first.position().file_number > 2);
   CHECK(reopen(scratch)->state() == first.state());
+}
+
+TEST_CASE("behind a record that another wrote nobody appends, the file is replaced") {
+  const TempDirectory scratch;
+  Manifest first = make(scratch, 2);
+  CHECK(first.position().file_number == 1);
+  auto second = reopen(scratch).value();
+  REQUIRE(second.append(sample(3)));
+  CHECK(second.position().file_number == 2);
+  REQUIRE(second.append(sample(4)));
+  CHECK(second.position().file_number == 2);
+  CHECK(second.position().records == 2);
+  REQUIRE(first.refresh().value());
+  REQUIRE(first.append(sample(5)));
+  CHECK(first.position().file_number == 3);
 }
 
 TEST_CASE("a grown file is replaced whole and the old one goes") {
