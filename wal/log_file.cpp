@@ -93,7 +93,7 @@ Status NextLog::make_reserve() {
   if (!spares.empty()) return {};
   AEON_ASSIGN(auto file, make_zero_filled(*os_, path(), kFirstFileBytes));
   Status done = file->sync();
-  if (done) done = os_->rename(path(), spare_path(place_.directory, number_));
+  if (done) done = os_->rename(path(), free_spare_path(place_.directory, spares));
   if (!done) static_cast<void>(os_->unlink(path()));
   return done;
 }
@@ -144,7 +144,10 @@ Result<OpenLog> NextLog::install(LogHead head) {
 
 void NextLog::release() {
   file_.reset();
-  static_cast<void>(os_->rename(path(), spare_path(place_.directory, number_)));
+  const auto spares = list_spares(*os_, place_.directory);
+  if (spares) {
+    static_cast<void>(os_->rename(path(), free_spare_path(place_.directory, *spares)));
+  }
 }
 
 Result<LogPosition> create_log(Os& os, const LogPlace& place, std::uint64_t number,

@@ -31,11 +31,10 @@ Result<std::size_t> unlink_all(Os& os, const std::string& directory, std::string
 }
 
 // Where a retired log file of that size may go as a spare; empty for nowhere.
-Result<std::string> spare_slot(Os& os, const std::string& directory, std::uint64_t number,
-                               std::uint64_t bytes) {
+Result<std::string> spare_slot(Os& os, const std::string& directory, std::uint64_t bytes) {
   if (bytes < kFirstFileBytes || bytes > kLargestFileBytes) return std::string();
   AEON_ASSIGN(const auto spares, list_spares(os, directory));
-  if (spares.size() < kSparesKept) return spare_path(directory, number);
+  if (spares.size() < kSparesKept) return free_spare_path(directory, spares);
   if (spares.front().bytes < bytes) return spares.front().path;  // replaces the smaller one
   return std::string();
 }
@@ -44,6 +43,12 @@ Result<std::string> spare_slot(Os& os, const std::string& directory, std::uint64
 
 std::string spare_path(const std::string& directory, std::uint64_t number) {
   return fmt::format("{}/{}", directory, file_name("spare", number));
+}
+
+std::string free_spare_path(const std::string& directory, const std::vector<Spare>& spares) {
+  std::uint64_t number = 1;
+  for (const Spare& spare : spares) number = std::max(number, spare.number + 1);
+  return spare_path(directory, number);
 }
 
 Result<std::vector<Spare>> list_spares(Os& os, const std::string& directory) {
@@ -86,7 +91,7 @@ Status retire_log(Os& os, const std::string& directory, std::uint64_t number, bo
   AEON_ASSIGN(const std::uint64_t bytes, (*file)->size());
   std::string slot;
   if (recyclable) {
-    AEON_ASSIGN(slot, spare_slot(os, directory, number, bytes));
+    AEON_ASSIGN(slot, spare_slot(os, directory, bytes));
   }
   if (slot.empty()) {
     AEON_TRY(os.unlink(path));
@@ -101,15 +106,13 @@ Status prepare_spare(Os& os, const std::string& directory, std::uint64_t bytes) 
   AEON_TRY(unlink_all(os, directory, "fill"));
   AEON_ASSIGN(const auto spares, list_spares(os, directory));
   if (spares.size() >= kSparesKept && spares.back().bytes >= bytes) return {};
-  std::uint64_t number = 1;
-  for (const Spare& spare : spares) number = std::max(number, spare.number + 1);
-  const std::string path = fmt::format("{}/{}", directory, file_name("fill", number));
+  const std::string path = fmt::format("{}/{}", directory, file_name("fill", 1));
   AEON_ASSIGN(auto file, make_zero_filled(os, path, align_up(bytes, kBoundary)));
   Status done = file->sync();
   // Two at most: the smallest gives way when both places are taken.
   if (done) {
     done = os.rename(path, spares.size() >= kSparesKept ? spares.front().path
-                                                        : spare_path(directory, number));
+                                                        : free_spare_path(directory, spares));
   }
   if (!done) {
     static_cast<void>(os.unlink(path));

@@ -20,6 +20,10 @@ struct Spare {
 
 [[nodiscard]] std::string spare_path(const std::string& directory, std::uint64_t number);
 
+// A name that none of them has.
+[[nodiscard]] std::string free_spare_path(const std::string& directory,
+                                          const std::vector<Spare>& spares);
+
 // The spares present, smallest first.
 [[nodiscard]] Result<std::vector<Spare>> list_spares(storage::Os& os,
                                                      const std::string& directory);
