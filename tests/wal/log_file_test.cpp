@@ -84,7 +84,7 @@ TEST_CASE("a follower of a file that was retired or recycled is told to reload")
     while (must(follower->next(40))) {
     }
     must(writer->rotate(Urgency::ordinary, FileSource::any));
-    for (const std::uint64_t number : {1, 2, 3}) {
+    for (const std::uint64_t number : {1u, 2u, 3u}) {
       must(wal::retire_log(log.os(), directory.path(), number, false));
     }
     while (must(follower->next())) {
@@ -128,7 +128,7 @@ TEST_CASE("spares are never more than two, and the larger ones stay") {
   log.create();
   auto writer = log.writer();
   fill_to_log(log, *writer, 4);
-  for (const std::uint64_t number : {1, 2, 3}) {
+  for (const std::uint64_t number : {1u, 2u, 3u}) {
     must(wal::retire_log(log.os(), directory.path(), number, true));
   }
   const auto spares = must(wal::list_spares(log.os(), directory.path()));
