@@ -18,7 +18,13 @@ namespace {
 // all stops the check it belongs to, not the others.
 class Verifier {
  public:
-  Verifier(const Reading& reading, VerifyReport& report) : reading_(reading), report_(report) {}
+  // What the active tail keeps for its writer alone, copied while no writer ran.
+  struct TailParts {
+    std::vector<wal::CommitHeader> headers;
+    std::vector<const RowTail*> rows;
+  };
+  Verifier(const Reading& reading, const TailParts& tails, VerifyReport& report)
+      : reading_(reading), tails_(tails), report_(report) {}
 
   void run(storage::PalaceUuid palace) {
     check_segments();
@@ -96,7 +102,7 @@ class Verifier {
         add(segment->segment().path(), 0, 0, headers.error().message);
       }
     }
-    for (const auto& tail : reading_.view.tails()) follow(tail->headers(), "the log");
+    follow(tails_.headers, "the log");
     if (next != reading_.commit + 1) {
       add(fmt::format("{} of {} commit headers are there", next - 1, reading_.commit));
     }
@@ -170,10 +176,8 @@ class Verifier {
         visit(entry.space, read_cluster(segment->segment(), entry, damaged));
       }
     }
-    for (const auto& tail : reading_.view.tails()) {
-      for (const RowTail* rows : tail->partitions()) {
-        rows->for_each_block([&](const RowBlock& block) { visit(rows->space(), block); });
-      }
+    for (const RowTail* rows : tails_.rows) {
+      rows->for_each_block([&](const RowBlock& block) { visit(rows->space(), block); });
     }
     if (damaged || alive != rows_named_) {
       add(fmt::format("{} rows are alive, {} are named by memories", alive, rows_named_));
@@ -253,6 +257,7 @@ class Verifier {
   }
 
   const Reading& reading_;
+  const TailParts& tails_;
   VerifyReport& report_;
   VersionRecord record_;
   std::string content_;
@@ -302,15 +307,22 @@ Status Store::verify_log(VerifyReport& report) {
 Result<VerifyReport> Store::verify() {
   VerifyReport report;
   AEON_TRY(catch_up());
-  const CommitNumber commit = visible();
+  CommitNumber commit = 0;
   const View* held = nullptr;
+  Verifier::TailParts tails;
   {
-    const auto guard = enter();
+    const storage::MutexLock lock(write_mutex_);
+    commit = visible();
     held = &view();
     held->hold();
+    for (const auto& tail : held->tails()) {
+      tails.headers.insert(tails.headers.end(), tail->headers().begin(), tail->headers().end());
+      const auto rows = tail->partitions();
+      tails.rows.insert(tails.rows.end(), rows.begin(), rows.end());
+    }
   }
   const Reading reading{*held, catalog_, commit};
-  Verifier(reading, report).run(palace_);
+  Verifier(reading, tails, report).run(palace_);
   if (held->release()) delete held;
   const storage::MutexLock lock(write_mutex_);
   const Status log = verify_log(report);
