@@ -9,7 +9,7 @@
 #include <memory>
 #include <string>
 
-#include "storage/checksum.hpp"
+#include "storage/file_identity.hpp"
 #include "storage/os.hpp"
 
 namespace aeon::engine {

@@ -1,6 +1,9 @@
 #include "storage/os_memory.hpp"
 
+#include <linux/membarrier.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cassert>
@@ -11,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "storage/checksum.hpp"
+#include "storage/process_fence.hpp"
 
 namespace aeon::storage {
 namespace {
@@ -80,6 +84,43 @@ bool OsMemory::advise_huge(std::size_t offset, std::size_t bytes) noexcept {
   const std::size_t last = down(offset + bytes);
   if (!inside(offset, bytes) || first >= last) return false;
   return ::madvise(data_ + first, last - first, MADV_HUGEPAGE) == 0;
+}
+
+namespace {
+
+#if defined(__SANITIZE_THREAD__)
+constexpr bool kThreadSanitizer = true;
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+constexpr bool kThreadSanitizer = true;
+#else
+constexpr bool kThreadSanitizer = false;
+#endif
+#else
+constexpr bool kThreadSanitizer = false;
+#endif
+
+long membarrier(int command) noexcept { return ::syscall(SYS_membarrier, command, 0U, 0); }
+
+bool register_process_fence() noexcept {
+  if (kThreadSanitizer) return false;
+  return membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0 &&
+         membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0;
+}
+
+}  // namespace
+
+bool has_process_fence() noexcept {
+  static const bool available = register_process_fence();
+  return available;
+}
+
+void process_fence() noexcept {
+  // Once registered the command fails only when the kernel has no memory for its set of
+  // processors, which passes; going on without the barrier could free what is being read.
+  while (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0) {
+    assert(errno == ENOMEM && has_process_fence());
+  }
 }
 
 }  // namespace aeon::storage

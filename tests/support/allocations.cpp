@@ -1,0 +1,38 @@
+#include "tests/support/allocations.hpp"
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+namespace {
+
+std::atomic<std::uint64_t> count{0};  // relaxed: a figure
+
+void* counted(std::size_t bytes, std::size_t alignment) noexcept {
+  count.fetch_add(1, std::memory_order_relaxed);
+  if (alignment <= alignof(std::max_align_t)) return std::malloc(bytes == 0 ? 1 : bytes);
+  return std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+}
+
+void* or_throw(void* at) {
+  if (at == nullptr) throw std::bad_alloc();
+  return at;
+}
+
+}  // namespace
+
+// The other forms (arrays, nothrow) call these by default.
+void* operator new(std::size_t bytes) { return or_throw(counted(bytes, 1)); }
+void* operator new(std::size_t bytes, std::align_val_t alignment) {
+  return or_throw(counted(bytes, static_cast<std::size_t>(alignment)));
+}
+void operator delete(void* at) noexcept { std::free(at); }
+void operator delete(void* at, std::size_t) noexcept { std::free(at); }
+void operator delete(void* at, std::align_val_t) noexcept { std::free(at); }
+void operator delete(void* at, std::size_t, std::align_val_t) noexcept { std::free(at); }
+
+namespace aeon::test {
+
+std::uint64_t allocations() noexcept { return count.load(std::memory_order_relaxed); }
+
+}  // namespace aeon::test
