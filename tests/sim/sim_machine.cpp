@@ -139,7 +139,8 @@ Status SimMachine::write_call(NodeId id, const std::string& path, std::uint64_t 
                               std::span<const std::byte> bytes) {
   bool in_flight = false;
   if (const Status status = admit(SimCall::write, path, &in_flight); !status) {
-    if (!off) write(id, offset, bytes.first(static_cast<std::size_t>(random() % (bytes.size() + 1))));
+    const std::size_t part = static_cast<std::size_t>(random() % (bytes.size() + 1));
+    if (!off && part > 0) write(id, offset, bytes.first(part));
     return status;
   }
   if (in_flight) before_broken_write = nodes[id].cached;
