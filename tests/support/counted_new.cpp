@@ -1,0 +1,18 @@
+#include "tests/support/counted_new.hpp"
+
+#include <cstdlib>
+#include <new>
+
+namespace {
+thread_local std::uint64_t count = 0;
+}  // namespace
+
+std::uint64_t aeon::test::allocations_of_this_thread() noexcept { return count; }
+
+void* operator new(std::size_t bytes) {
+  ++count;
+  if (void* at = std::malloc(bytes == 0 ? 1 : bytes)) return at;
+  throw std::bad_alloc();
+}
+void operator delete(void* at) noexcept { std::free(at); }
+void operator delete(void* at, std::size_t) noexcept { std::free(at); }
