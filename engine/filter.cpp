@@ -1,5 +1,6 @@
 #include "engine/filter.hpp"
 
+#include <optional>
 #include <string>
 #include <vector>
 

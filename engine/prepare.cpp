@@ -2,13 +2,13 @@
 
 #include <cmath>
 
+#include <boost/json/monotonic_resource.hpp>
 #include <boost/json/parse.hpp>
 #include <fmt/format.h>
 
 #include "engine/text/embedder.hpp"
 #include "engine/text/utf8.hpp"
 #include "graph/keys.hpp"
-#include "simd/quantize.hpp"
 
 namespace aeon::engine {
 

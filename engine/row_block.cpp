@@ -79,8 +79,7 @@ void quantise_row(std::span<const float> values, Precision precision, QuantisedR
     }
   }
   row.codes.resize(values.size());
-  const simd::Int8Quantization codes =
-      simd::quantize_int8(kept.data(), kept.size(), row.codes.data());
+  const simd::Quantized codes = simd::quantize_int8(kept.data(), kept.size(), row.codes.data());
   row.scale = codes.scale;
   row.sum = codes.sum;
   if (precision == Precision::int8) {

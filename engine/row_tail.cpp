@@ -2,6 +2,7 @@
 
 #include <cassert>
 #include <cstring>
+#include <new>
 
 namespace aeon::engine {
 
@@ -10,16 +11,16 @@ namespace {
 // A column of `count` items, aligned for the widest vector load.
 template <typename T>
 bool allocate_column(storage::Arena& arena, std::size_t count, T*& column) {
-  column = static_cast<T*>(arena.allocate(count * sizeof(T), 64));
+  column = reinterpret_cast<T*>(arena.allocate(count * sizeof(T), 64));
   return column != nullptr;
 }
 
 }  // namespace
 
 RowTail::Chunk* RowTail::new_chunk(storage::Arena& arena, std::uint32_t capacity) const {
-  auto* chunk = static_cast<Chunk*>(arena.allocate(sizeof(Chunk), alignof(Chunk)));
-  if (chunk == nullptr) return nullptr;
-  *chunk = Chunk{};
+  void* memory = arena.allocate(sizeof(Chunk), alignof(Chunk));
+  if (memory == nullptr) return nullptr;
+  auto* chunk = new (memory) Chunk{};
   chunk->capacity = capacity;
   const std::size_t precise = precise_bytes(precision_, dimension_);
   const bool complete =

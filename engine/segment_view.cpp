@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "storage/codec.hpp"
+
 namespace aeon::engine {
 
 namespace {

@@ -16,6 +16,7 @@
 #include "engine/counters.hpp"
 #include "engine/ends.hpp"
 #include "engine/row_tail.hpp"
+#include "engine/version_record.hpp"
 #include "storage/arena.hpp"
 #include "storage/checksum.hpp"
 #include "storage/run_tail.hpp"
