@@ -93,6 +93,10 @@ struct NewMemory {
   float importance = 0.5F;  // 0..1
   // Embed text with the built-in embedder into the space made for it, unless a vector is given.
   bool embed = true;
+  // 0: the next free id. Else the id that the memory had when it was exported, kept where the
+  // palace never held it: ids only grow, so it must be above every id given so far, in this batch
+  // too (invalid_argument otherwise). Not with a key that a visible memory has.
+  MemoryId wanted_id = 0;  // import into an empty palace only
 };
 
 // A memory named before its id is known: either an id, or the n-th remember of the same batch.
