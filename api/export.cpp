@@ -34,9 +34,8 @@ Status export_edges(const Snapshot& snapshot, MemoryId id, const LineSink& sink,
   std::vector<Event> next;
   AEON_TRY(snapshot.follow(id, 1, next));
   if (!next.empty()) {
-    const bool there = std::ranges::any_of(edges, [&](const Edge& edge) {
-      return edge.type == "next" && edge.to == next.front().id;
-    });
+    const bool there = std::ranges::any_of(
+        edges, [&](const Edge& edge) { return edge.type == "next" && edge.to == next.front().id; });
     if (!there) edges.push_back({.from = id, .to = next.front().id, .type = "next"});
   }
   std::ranges::sort(edges, {}, [](const Edge& edge) { return std::tie(edge.type, edge.to); });
@@ -62,9 +61,8 @@ Result<ExportReport> export_palace(const Snapshot& snapshot, const LineSink& sin
     ++report.memories;
     return sink(memory_json(memory));
   }));
-  AEON_TRY(for_each_id(snapshot, [&](MemoryId id) {
-    return export_edges(snapshot, id, sink, report.edges);
-  }));
+  AEON_TRY(for_each_id(
+      snapshot, [&](MemoryId id) { return export_edges(snapshot, id, sink, report.edges); }));
   return report;
 }
 
@@ -105,7 +103,8 @@ Status Importer::take(ExportHeader&& header) {
     } else if (space_json(*same) != space_json(space)) {
       return fail(Errc::already_exists,
                   fmt::format("space \"{}\" is {} here and {} in the export; import into a new "
-                              "palace", space.name, space_json(*same), space_json(space)));
+                              "palace",
+                              space.name, space_json(*same), space_json(space)));
     }
   }
   return {};

@@ -39,7 +39,8 @@ Result<ExportLine> read_header(const JsonObject& object) {
   if (version != kExportVersion) {
     return fail(Errc::newer_format,
                 fmt::format("the export is of version {}, this Aeon reads version {}; import it "
-                            "with a newer Aeon", version, kExportVersion));
+                            "with a newer Aeon",
+                            version, kExportVersion));
   }
   ExportHeader header;
   if (const JsonMember* commit = object.find("commit")) {

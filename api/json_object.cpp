@@ -107,7 +107,8 @@ Result<JsonObject> JsonObject::parse(std::string_view text) {
   if (const std::size_t bad = engine::find_invalid_utf8(text); bad != engine::kValidUtf8) {
     return fail(Errc::invalid_utf8,
                 fmt::format("byte {} is not UTF-8; convert the text, or send it as base64 in "
-                            "\"bytes\"", bad + 1));
+                            "\"bytes\"",
+                            bad + 1));
   }
   AEON_ASSIGN(json::value value, parse_value(text));
   if (!value.is_object()) {

@@ -92,13 +92,13 @@ Batch random_batch(const WriteBench& bench, std::mt19937_64& random) {
 // What the writers of one round share.
 struct Round {
   std::mutex mutex;
-  std::vector<double> latencies_us;   // guarded by mutex
-  std::optional<Error> first_error;   // guarded by mutex
+  std::vector<double> latencies_us;  // guarded by mutex
+  std::optional<Error> first_error;  // guarded by mutex
 };
 
 // Batches are made outside the measured time of a commit, but inside that of the round.
-void write_until(Palace& palace, const WriteBench& bench, Clock::time_point end,
-                 std::uint64_t seed, Round& round) {
+void write_until(Palace& palace, const WriteBench& bench, Clock::time_point end, std::uint64_t seed,
+                 Round& round) {
   std::mt19937_64 random(seed);
   std::vector<double> latencies;
   std::optional<Error> error;
@@ -126,9 +126,8 @@ Status run_round(Palace& palace, const WriteBench& bench, std::uint64_t seed,
   {
     std::vector<std::jthread> writers;
     for (std::uint32_t i = 0; i < bench.threads; ++i) {
-      writers.emplace_back([&, i] {
-        write_until(palace, bench, end, seed * bench.threads + i, round);
-      });
+      writers.emplace_back(
+          [&, i] { write_until(palace, bench, end, seed * bench.threads + i, round); });
     }
   }
   figures.commit_seconds += seconds_since(start);

@@ -26,12 +26,13 @@ int run_export(const Chosen& chosen, const Options& options) {
   const auto done = api::export_palace(snapshot, [](std::string_view line) -> Status {
     print(line);
     if (output_works() && !interrupted()) return {};
-    return fail(Errc::io_error, "the export stopped in the middle; its reader closed or it was "
-                                "interrupted");
+    return fail(Errc::io_error,
+                "the export stopped in the middle; its reader closed or it was "
+                "interrupted");
   });
   if (!done) return report(chosen, done.error());
-  note(fmt::format("exported {} memories and {} edges as of commit {}", done->memories,
-                   done->edges, snapshot.commit()));
+  note(fmt::format("exported {} memories and {} edges as of commit {}", done->memories, done->edges,
+                   snapshot.commit()));
   return kDone;
 }
 
@@ -87,8 +88,8 @@ int run_import(const Chosen& chosen, const Options& options) {
     line.add("commits", done->commits).add("kept_ids", done->kept_ids);
     print(std::move(line).finish());
   } else {
-    print(fmt::format("imported {} memories and {} edges; ids were {}", done->memories,
-                      done->edges, done->kept_ids ? "kept" : "given anew"));
+    print(fmt::format("imported {} memories and {} edges; ids were {}", done->memories, done->edges,
+                      done->kept_ids ? "kept" : "given anew"));
     if (!done->kept_ids && options.map.empty()) {
       note("the palace held memories before, so ids changed; --map FILE writes which became which");
     }

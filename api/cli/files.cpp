@@ -121,8 +121,8 @@ Result<bool> LineReader::next(std::string_view& line) {
       if (line.ends_with('\r')) line.remove_suffix(1);
       ++number_;
       if (!too_long) return true;
-      return fail(Errc::too_large, fmt::format("the line is longer than {} MiB; split it",
-                                               kMaxLine >> 20));
+      return fail(Errc::too_large,
+                  fmt::format("the line is longer than {} MiB; split it", kMaxLine >> 20));
     }
     scanned_ = buffer_.size();
     if (buffer_.size() - start_ > kMaxLine) {

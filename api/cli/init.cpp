@@ -36,7 +36,8 @@ Result<SpaceSpec> parse_space(std::string_view text) {
       space.dimension < 1 || space.dimension > kMaxDimension) {
     return fail(Errc::invalid_argument,
                 fmt::format("--space {} is no space; write NAME:DIM[:METRIC[:PRECISION[:MODEL]]] "
-                            "with DIM from 1 to {}", text, kMaxDimension));
+                            "with DIM from 1 to {}",
+                            text, kMaxDimension));
   }
   if (fields.size() > 2) {
     AEON_ASSIGN(space.metric, api::parse_metric(fields[2]));
@@ -98,9 +99,8 @@ void add_init(CLI::App& app, Chosen& chosen) {
                       "dot or l2, PRECISION int8, float16 or float32; may be given again");
   command->add_flag("--no-lexical", options->no_lexical,
                     "leave out the space \"text\" that the built-in embedder fills");
-  command->callback([&chosen, options] {
-    chosen.run = [&chosen, options] { return run(chosen, *options); };
-  });
+  command->callback(
+      [&chosen, options] { chosen.run = [&chosen, options] { return run(chosen, *options); }; });
 }
 
 }  // namespace aeon::cli

@@ -12,7 +12,7 @@ void on_signal(int /*signal*/) { wished = 1; }
 }  // namespace
 
 void catch_interrupts() {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = on_signal;
   action.sa_flags = static_cast<int>(SA_RESETHAND);  // no SA_RESTART: a waiting read returns
   sigaction(SIGINT, &action, nullptr);

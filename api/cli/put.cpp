@@ -69,10 +69,9 @@ void summarise(const Chosen& chosen, const Options& options, const PutCounts& co
     line.add("durability", level).add("interrupted", interrupted());
     return print(std::move(line).finish());
   }
-  const std::string sentence =
-      fmt::format("{}stored {} memories in {} commits at durability {}, skipped {}",
-                  interrupted() ? "interrupted; " : "", counts.stored, counts.commits, level,
-                  counts.skipped);
+  const std::string sentence = fmt::format(
+      "{}stored {} memories in {} commits at durability {}, skipped {}",
+      interrupted() ? "interrupted; " : "", counts.stored, counts.commits, level, counts.skipped);
   options.put.ack ? note(sentence) : print(sentence);
 }
 
@@ -89,9 +88,9 @@ int run(const Chosen& chosen, const Options& options) {
                                              : put_text(*palace, source, batch, skipped_files);
   if (!status) {
     const PutCounts& counts = batch.counts();
-    const Error error{status.error().code, status.error().os_errno,
-                      fmt::format("{} ({} memories were stored before)", status.error().message,
-                                  counts.stored)};
+    const Error error{
+        status.error().code, status.error().os_errno,
+        fmt::format("{} ({} memories were stored before)", status.error().message, counts.stored)};
     return report(chosen, error, kFailed);
   }
   if (auto closed = palace->close(); !closed) return report(chosen, closed.error());
@@ -109,8 +108,9 @@ void add_put(CLI::App& app, Chosen& chosen) {
   add_directory(*command, options->directory);
   command->add_option("--jsonl", options->jsonl, "a memory a line from FILE, or - for stdin")
       ->option_text("FILE|-");
-  command->add_option("--text", options->text,
-                      "passages of these files, and of .md, .txt and .jsonl files in these folders")
+  command
+      ->add_option("--text", options->text,
+                   "passages of these files, and of .md, .txt and .jsonl files in these folders")
       ->option_text("PATH...");
   add_durability(*command, options->put.durability);
   command->add_flag("--ack", options->put.ack,
@@ -120,9 +120,8 @@ void add_put(CLI::App& app, Chosen& chosen) {
       ->check(CLI::Range(std::size_t{1}, std::size_t{1024}));
   command->add_option("--tenant", options->tenant, "of lines that name none");
   command->add_option("--session", options->session, "of lines that name none");
-  command->callback([&chosen, options] {
-    chosen.run = [&chosen, options] { return run(chosen, *options); };
-  });
+  command->callback(
+      [&chosen, options] { chosen.run = [&chosen, options] { return run(chosen, *options); }; });
 }
 
 }  // namespace aeon::cli

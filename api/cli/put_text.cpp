@@ -21,7 +21,8 @@ struct Cut {
 Result<Cut> cut_file(const TextFile& file) {
   if (file.name.size() > kMaxNameBytes) {
     return fail(Errc::too_large, fmt::format("{}: its name is longer than {} bytes; put it from "
-                                             "a folder nearer to it", file.name, kMaxNameBytes));
+                                             "a folder nearer to it",
+                                             file.name, kMaxNameBytes));
   }
   AEON_ASSIGN(const std::string text, read_file(file.path, kMaxTextFile));
   auto passages = engine::split_passages(text, engine::document_format_of(file.name));

@@ -118,8 +118,7 @@ std::string summary_json(const Outcome& outcome) {
 std::string summary_text(const Outcome& outcome) {
   const Answer& answer = outcome.answer;
   return fmt::format("{} memories in {:.0f} us ({}, {} rows compared{})", answer.hits.size(),
-                     outcome.recall_us, answer.exact ? "exact" : "approximate",
-                     answer.rows_scanned,
+                     outcome.recall_us, answer.exact ? "exact" : "approximate", answer.rows_scanned,
                      answer.partial ? "; partial: a damaged place was left out" : "");
 }
 
@@ -153,8 +152,8 @@ int show(const Chosen& chosen, const Snapshot& snapshot, const Options& options,
     } else if (chosen.json) {
       print(hit_json(hit, i + 1, memory));
     } else {
-      print(fmt::format("{:>3}. {:.4f}  id {}  [{}]", i + 1, hit.score, hit.id,
-                        origin_text(memory)));
+      print(
+          fmt::format("{:>3}. {:.4f}  id {}  [{}]", i + 1, hit.score, hit.id, origin_text(memory)));
       print(fmt::format("     {}", content_text(memory, 155)));
     }
   }
@@ -172,8 +171,8 @@ int run(const Chosen& chosen, const Options& options) {
   auto palace = Palace::open(options.directory, look_only());
   if (!palace) return report(chosen, palace.error());
   const double open_us = us_since(start);
-  auto snapshot = options.as_of ? palace->snapshot_at(*options.as_of)
-                                : Result<Snapshot>(palace->snapshot());
+  auto snapshot =
+      options.as_of ? palace->snapshot_at(*options.as_of) : Result<Snapshot>(palace->snapshot());
   if (!snapshot) return report(chosen, snapshot.error());
   auto outcome = recall(*snapshot, options);
   if (!outcome) return report(chosen, outcome.error());
@@ -200,9 +199,8 @@ void add_recall(CLI::App& app, Chosen& chosen) {
   command->add_option("--as-of", options->as_of, "as it was after this commit");
   command->add_option("--filter", options->filter, "a JSON filter over metadata");
   command->add_flag("--explain", options->explain, "say how the answer came about");
-  command->callback([&chosen, options] {
-    chosen.run = [&chosen, options] { return run(chosen, *options); };
-  });
+  command->callback(
+      [&chosen, options] { chosen.run = [&chosen, options] { return run(chosen, *options); }; });
 }
 
 }  // namespace aeon::cli

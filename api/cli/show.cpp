@@ -42,8 +42,8 @@ std::string memory_text(const Memory& memory) {
   add_time(out, "expires", memory.expires, kEndOfTime);
   add_field(out, "metadata", memory.metadata);
   for (const Memory::Vector& vector : memory.vectors) {
-    add_field(out, "vector", fmt::format("{} numbers in space {}", vector.values.size(),
-                                         vector.space));
+    add_field(out, "vector",
+              fmt::format("{} numbers in space {}", vector.values.size(), vector.space));
   }
   add_field(out, memory.content_type == ContentType::text ? "text" : "bytes",
             content_text(memory, 4096));

@@ -97,10 +97,10 @@ int run_verify(const Chosen& chosen, const Options& options) {
     line.add("commits", found->commits).add("memories", found->memories);
     print(std::move(line).finish());
   } else {
-    print(fmt::format("{}: {} files, {} bytes, {} commits, {} memories checked",
-                      found->damage.empty() ? "whole"
-                                            : fmt::format("{} damaged places", found->damage.size()),
-                      found->files, found->bytes, found->commits, found->memories));
+    print(fmt::format(
+        "{}: {} files, {} bytes, {} commits, {} memories checked",
+        found->damage.empty() ? "whole" : fmt::format("{} damaged places", found->damage.size()),
+        found->files, found->bytes, found->commits, found->memories));
   }
   return found->damage.empty() ? kDone : kNegative;
 }

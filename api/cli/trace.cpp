@@ -66,9 +66,8 @@ void add_trace(CLI::App& app, Chosen& chosen) {
       ->check(CLI::Range(0, 100'000));
   command->add_option("--forward", options->forward, "how many events after it")
       ->check(CLI::Range(0, 100'000));
-  command->callback([&chosen, options] {
-    chosen.run = [&chosen, options] { return run(chosen, *options); };
-  });
+  command->callback(
+      [&chosen, options] { chosen.run = [&chosen, options] { return run(chosen, *options); }; });
 }
 
 }  // namespace aeon::cli

@@ -29,8 +29,8 @@ TEST_CASE("any bytes come back from base64") {
 }
 
 TEST_CASE("malformed base64 is refused") {
-  for (const char* text : {"Zg", "Zg=", "Z===", "====", "Zg==Zg==", "Zh==", "Zm9=", "Zm 9", "Zm9v\n",
-                           "-_-_", "=Zg="}) {
+  for (const char* text : {"Zg", "Zg=", "Z===", "====", "Zg==Zg==", "Zh==", "Zm9=", "Zm 9",
+                           "Zm9v\n", "-_-_", "=Zg="}) {
     INFO(text);
     CHECK_FALSE(base64_decode(text));
   }

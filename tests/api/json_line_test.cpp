@@ -25,8 +25,13 @@ TEST_CASE("floats come back from a line bit for bit") {
   const unsigned seed = std::random_device{}();
   INFO("seed " << seed);
   std::mt19937 random(seed);
-  std::vector<float> values = {0.0F, -0.0F, 0.1F, 1e-45F, std::numeric_limits<float>::max(),
-                               std::numeric_limits<float>::lowest(), 16777216.0F};
+  std::vector<float> values = {0.0F,
+                               -0.0F,
+                               0.1F,
+                               1e-45F,
+                               std::numeric_limits<float>::max(),
+                               std::numeric_limits<float>::lowest(),
+                               16777216.0F};
   while (values.size() < 5000) {
     const float value = std::bit_cast<float>(static_cast<std::uint32_t>(random()));
     if (std::isfinite(value)) values.push_back(value);

@@ -101,10 +101,21 @@ TEST_CASE("a vector without a space goes to the one that can be meant") {
 }
 
 TEST_CASE("a memory comes back from its line") {
-  Memory memory{.id = 5, .version = 8, .tenant = "t", .session = "s", .kind = "fact", .key = "k",
-                .content = "line\nbreak \"q\" \x01", .metadata = R"({"n":1.10})",
-                .event_time = 123456789, .commit_time = 99, .valid_from = -7, .valid_to = 9,
-                .expires = 1000, .importance = 0.1F, .vectors = {}};
+  Memory memory{.id = 5,
+                .version = 8,
+                .tenant = "t",
+                .session = "s",
+                .kind = "fact",
+                .key = "k",
+                .content = "line\nbreak \"q\" \x01",
+                .metadata = R"({"n":1.10})",
+                .event_time = 123456789,
+                .commit_time = 99,
+                .valid_from = -7,
+                .valid_to = 9,
+                .expires = 1000,
+                .importance = 0.1F,
+                .vectors = {}};
   memory.vectors.push_back({"a", "m", {0.1F, -2.5e-8F}});
   memory.vectors.push_back({"b", "", {3.0F}});
   const NewMemory back = as_new(memory);

@@ -30,9 +30,9 @@ TEST_CASE("an object keeps the exact text of each member") {
 }
 
 TEST_CASE("what is no object is refused with its reason") {
-  for (const char* text : {"", " ", "[]", "1", "null", "{", "{\"a\":}", "{\"a\":1,}", "{\"a\":1} x",
-                           "{\"a\":NaN}", "{\"a\":Infinity}", "{'a':1}", "{\"a\":01}",
-                           "{\"a\":1,\"a\":2}"}) {
+  for (const char* text :
+       {"", " ", "[]", "1", "null", "{", "{\"a\":}", "{\"a\":1,}", "{\"a\":1} x", "{\"a\":NaN}",
+        "{\"a\":Infinity}", "{'a':1}", "{\"a\":01}", "{\"a\":1,\"a\":2}"}) {
     INFO(text);
     CHECK(error_of(text) == Errc::invalid_json);
   }
