@@ -91,12 +91,9 @@ struct NewMemory {
   TimeNs valid_to = kEndOfTime;
   TimeNs expires = kEndOfTime;
   float importance = 0.5F;  // 0..1
+  MemoryId wanted_id = 0;  // import only: an id that was never used and is above all others; 0: any
   // Embed text with the built-in embedder into the space made for it, unless a vector is given.
   bool embed = true;
-  // 0: the next free id. Else the id that the memory had when it was exported, kept where the
-  // palace never held it: ids only grow, so it must be above every id given so far, in this batch
-  // too (invalid_argument otherwise). Not with a key that a visible memory has.
-  MemoryId wanted_id = 0;  // import into an empty palace only
 };
 
 // A memory named before its id is known: either an id, or the n-th remember of the same batch.
@@ -267,8 +264,9 @@ struct Stats {
   std::uint64_t log_files = 0;
   std::uint64_t log_bytes = 0;
   std::uint64_t tail_bytes = 0;       // RAM held by tails
-  std::uint64_t views_held = 0;       // views that a snapshot keeps alive
-  CommitNumber oldest_snapshot = 0;   // 0: none is held
+  std::uint64_t snapshots = 0;        // held by this opening
+  std::uint64_t retired_objects = 0;  // waiting until no reader can see them
+  std::uint64_t oldest_reader_epochs = 0;  // how far the oldest reader lags behind; 0: none
   std::uint64_t damaged_pages = 0;    // met so far
   std::uint64_t recovery_bytes_cut = 0;  // of a torn tail, at open
   bool cleanly_closed = false;        // the log ended in a closing frame at open
@@ -277,7 +275,7 @@ struct Stats {
   std::string simd;                   // the kernels in use
   struct Space {
     SpaceSpec spec;
-    std::uint64_t rows = 0;
+    std::uint64_t rows = 0;  // ever written
   };
   std::vector<Space> spaces;
 };

@@ -16,6 +16,11 @@ namespace aeon {
 namespace storage {
 class Os;
 }
+namespace engine {
+class Store;
+class View;
+struct Reading;
+}  // namespace engine
 
 struct OpenOptions {
   bool read_only = false;         // never write a byte, not even to recover
@@ -71,9 +76,12 @@ class Snapshot {
 
  private:
   friend class Palace;
-  struct Impl;
-  explicit Snapshot(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  Snapshot(const engine::Store& store, CommitNumber commit);
+  [[nodiscard]] engine::Reading reading() const noexcept;
+  void release() noexcept;
+  const engine::Store* store_ = nullptr;
+  const engine::View* view_ = nullptr;  // held
+  CommitNumber commit_ = 0;
 };
 
 class Palace {
@@ -101,8 +109,10 @@ class Palace {
   // Ack::ids. Errors: those of the operations, read_only, disk_full, writer_stopped.
   [[nodiscard]] Result<Ack> commit(Batch batch, Durability level = Durability::sync);
 
-  // The newest instant this Palace has seen, own commits included. Wait-free.
+  // The newest instant this Palace has seen, own commits included. Wait-free, allocates nothing.
   [[nodiscard]] Snapshot snapshot() const;
+  // Recall at that instant, see Snapshot::recall.
+  [[nodiscard]] Status recall(const Query& query, Answer& answer) const;
   // First takes over what other processes committed. May wait for the disk.
   [[nodiscard]] Result<Snapshot> fresh_snapshot();
   // An earlier instant. Errors: invalid_argument (in the future), too_old.
@@ -119,9 +129,8 @@ class Palace {
   [[nodiscard]] Result<VerifyReport> verify() const;
 
  private:
-  struct Impl;
-  explicit Palace(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  explicit Palace(std::unique_ptr<engine::Store> store);
+  std::unique_ptr<engine::Store> store_;
 };
 
 }  // namespace aeon

@@ -1,0 +1,209 @@
+#include "engine/apply.hpp"
+
+#include <fmt/format.h>
+
+#include "engine/record.hpp"
+
+namespace aeon::engine {
+
+namespace {
+
+using storage::Table;
+
+// Applies the operations of one commit. Every method returns false when memory is out and sets
+// `malformed_` when the record is not one.
+class Application {
+ public:
+  Application(const ApplyTarget& target, CommitNumber commit)
+      : tail_(target.tail),
+        catalog_(target.catalog),
+        counters_(target.counters),
+        commit_(commit) {}
+
+  bool run(OperationKind kind, std::string_view body) {
+    switch (kind) {
+      case OperationKind::space: return space(body);
+      case OperationKind::name: return name(body);
+      case OperationKind::version: return version(body);
+      case OperationKind::row: return row(body);
+      case OperationKind::end: return end(body);
+      case OperationKind::key: return key(body);
+      case OperationKind::session_end: return session_end(body);
+      case OperationKind::edge: return edge(body);
+      case OperationKind::rotate: rotate_ = true; return true;
+    }
+    return malformed();
+  }
+  [[nodiscard]] bool rotate() const { return rotate_; }
+  [[nodiscard]] bool is_malformed() const { return malformed_; }
+
+ private:
+  bool malformed() {
+    malformed_ = true;
+    return false;
+  }
+
+  bool space(std::string_view body) {
+    SpaceInfo info;
+    if (!parse_space(body, info.number, info.spec)) return malformed();
+    // Numbers are dense; a space that is known already comes from a second look at the log.
+    if (info.number > kMaxSpaces || info.number > catalog_.count() + 1) return malformed();
+    space_key(key_, info.number);
+    value_.clear();
+    encode_space(value_, info.spec);
+    if (!tail_.put(key_, commit_, value_)) return false;
+    info.born = commit_;
+    if (info.number == catalog_.count() + 1) catalog_.add(std::move(info));
+    if (counters_.next_node.size() < catalog_.count()) counters_.next_node.resize(catalog_.count());
+    return true;
+  }
+
+  bool name(std::string_view body) {
+    NameOperation operation;
+    if (!parse_name(body, operation)) return malformed();
+    name_key(key_, operation.kind, operation.parent, operation.name);
+    value_.clear();
+    storage::Encoder(value_).varint(operation.number);
+    if (!tail_.put(key_, commit_, value_)) return false;
+    name_id_key(key_, operation.kind, operation.number);
+    value_.clear();
+    storage::Encoder encoder(value_);
+    encoder.varint(operation.parent);
+    encoder.raw(operation.name);
+    if (!tail_.put(key_, commit_, value_)) return false;
+    std::uint32_t& next = counters_.next_name[static_cast<std::size_t>(operation.kind)];
+    next = std::max(next, operation.number + 1);
+    return true;
+  }
+
+  bool version(std::string_view body) {
+    if (!parse_version(body, version_) || !decode_version(version_.record, record_)) {
+      return malformed();
+    }
+    version_key(key_, version_.id);
+    if (!tail_.put(key_, commit_, version_.record)) return false;
+    counters_.next_id = std::max(counters_.next_id, version_.id + 1);
+    ++counters_.versions;
+    if (version_.is_new) ++counters_.memories;
+    return end_rows(version_.ended) && place_event();
+  }
+
+  // Events stand on their session's line at their event time.
+  bool place_event() {
+    if (record_.session == 0) return true;
+    if (version_.leaves_time) {
+      graph::event_key(key_, record_.tenant, record_.session, version_.old_time, version_.id);
+      if (!tail_.put(key_, commit_, {})) return false;
+    }
+    if (!version_.enters_line && !version_.leaves_time) return true;
+    graph::event_key(key_, record_.tenant, record_.session, record_.event_time, version_.id);
+    return tail_.put(key_, commit_, "\x01");
+  }
+
+  bool row(std::string_view body) {
+    RowName name;
+    RowData data;
+    std::string_view rest;
+    if (!parse_row_name(body, name, rest)) return malformed();
+    const SpaceInfo* space = catalog_.at(name.space);
+    if (space == nullptr || version_.id == 0) return malformed();
+    if (!parse_row_data(rest, space->spec.dimension, space->spec.precision, data)) {
+      return malformed();
+    }
+    std::uint32_t& next = counters_.next_node[name.space - 1];
+    next = std::max(next, name.node + 1);
+    return tail_.add_row(*space, record_.tenant, data,
+                         {.id = version_.id,
+                          .born = commit_,
+                          .time = record_.event_time,
+                          .node = name.node,
+                          .session = record_.session,
+                          .kind = record_.kind});
+  }
+
+  bool end(std::string_view body) {
+    if (!parse_end(body, end_)) return malformed();
+    VersionRecord record;
+    record.live = false;
+    record.tenant = end_.tenant;
+    value_.clear();
+    encode_version(value_, record);
+    version_key(key_, end_.id);
+    if (!tail_.put(key_, commit_, value_)) return false;
+    --counters_.memories;
+    return end_rows(end_.ended);
+  }
+
+  bool end_rows(const std::vector<RowName>& rows) {
+    for (const RowName& row : rows) {
+      if (catalog_.at(row.space) == nullptr) return malformed();
+      if (!tail_.end_row(row, commit_)) return false;
+    }
+    return true;
+  }
+
+  bool key(std::string_view body) {
+    KeyOperation operation;
+    if (!parse_key(body, operation)) return malformed();
+    unique_key(key_, operation.tenant, operation.key);
+    value_.clear();
+    if (operation.id != 0) storage::Encoder(value_).varint(operation.id);
+    return tail_.put(key_, commit_, value_);
+  }
+
+  bool session_end(std::string_view body) {
+    SessionEndOperation operation;
+    if (!parse_session_end(body, operation)) return malformed();
+    graph::session_end_key(key_, operation.tenant, operation.session);
+    value_.clear();
+    storage::Encoder(value_).varint(operation.id);
+    return tail_.put(key_, commit_, value_);
+  }
+
+  bool edge(std::string_view body) {
+    EdgeOperation operation;
+    if (!parse_edge(body, operation)) return malformed();
+    graph::edge_out_key(key_, operation.from, operation.type, operation.to);
+    if (!tail_.put(key_, commit_, operation.record)) return false;
+    graph::edge_in_key(key_, operation.to, operation.type, operation.from);
+    counters_.edges += static_cast<std::uint64_t>(std::int64_t{operation.count_change});
+    return tail_.put(key_, commit_, operation.record);
+  }
+
+  Tail& tail_;
+  Catalog& catalog_;
+  Counters& counters_;
+  const CommitNumber commit_;
+  bool rotate_ = false;
+  bool malformed_ = false;
+  std::string key_;
+  std::string value_;
+  VersionOperation version_;
+  VersionRecord record_;  // of version_; stamps the rows that follow it
+  EndOperation end_;
+};
+
+}  // namespace
+
+Status apply(const ApplyTarget& target, const wal::CommitHeader& header, std::string_view payload,
+             bool& rotate) {
+  Application application(target, header.commit);
+  RecordReader reader(payload);
+  OperationKind kind{};
+  std::string_view body;
+  bool applied = true;
+  while (applied && reader.next(kind, body)) applied = application.run(kind, body);
+  if (!reader.ok() || application.is_malformed()) {
+    return fail(Errc::damaged, fmt::format("commit {} holds no valid record; run aeon verify",
+                                           header.commit));
+  }
+  if (!applied) {
+    return fail(Errc::no_memory, fmt::format("applying commit {}: no memory is left for the tails",
+                                             header.commit));
+  }
+  target.tail.add_header(header);
+  rotate = application.rotate();
+  return {};
+}
+
+}  // namespace aeon::engine

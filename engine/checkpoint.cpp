@@ -1,0 +1,140 @@
+// Upkeep: settling what is in RAM tails into a segment, and merging segments so that their number
+// stays small. One process at a time does it (the upkeep lock), beside readers and writers.
+//
+// Order of a publication, each step durable before the next: segment and blob file, their names,
+// the manifest record that lists them. Then the view is swapped, and only then are log files and
+// replaced segments given up. A crash before the manifest record leaves orphans that the next open
+// removes; after it, files that nothing names, which it removes as well.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "engine/engine_state.hpp"
+#include "engine/settle.hpp"
+#include "engine/store.hpp"
+
+namespace aeon::engine {
+
+namespace {
+
+// Merging starts when this many newest segments are each at most kTierFactor times what is newer
+// than them: a row is then rewritten about log4(segments) times.
+constexpr std::size_t kTierSegments = 4;
+constexpr std::uint64_t kTierFactor = 4;
+
+// How many of the newest segments to merge; below 2: none.
+std::size_t segments_to_merge(const std::vector<storage::SegmentInfo>& segments) {
+  std::uint64_t newer = 0;
+  std::size_t count = 0;
+  for (auto segment = segments.rbegin(); segment != segments.rend(); ++segment) {
+    if (count > 0 && segment->bytes > kTierFactor * newer) break;
+    newer += segment->bytes;
+    ++count;
+  }
+  return count >= kTierSegments ? count : 0;
+}
+
+}  // namespace
+
+Status Store::checkpoint(bool merge_all) {
+  const storage::MutexLock upkeep(upkeep_mutex_);
+  {
+    const storage::MutexLock lock(write_mutex_);
+    AEON_TRY(refuse_if_read_only());
+  }
+  AEON_ASSIGN(const bool taken,
+              control_->try_lock(LockByte::upkeep, storage::LockMode::exclusive));
+  if (!taken) {
+    return fail(Errc::busy, fmt::format("another process is just checkpointing {}; try again",
+                                        directory_));
+  }
+  const auto work = [&]() -> Status {
+    AEON_TRY(catch_up());
+    AEON_TRY(settle());
+    return merge_tiers(merge_all);
+  };
+  const Status status = work();
+  control_->unlock(LockByte::upkeep);
+  return status;
+}
+
+Status Store::settle() {
+  {
+    const auto guard = enter();
+    if (view().tails().size() == 1 && view().settled() == visible()) return {};
+    // Only a rotation happened since the last time: nothing to settle.
+  }
+  Pending rotation(nullptr, Durability::process);
+  AEON_TRY(submit(rotation));
+  std::vector<std::shared_ptr<Tail>> frozen;
+  storage::ManifestState state;
+  wal::LogPosition position;
+  {
+    const storage::MutexLock lock(write_mutex_);
+    for (const auto& tail : view().tails()) {
+      if (tail->first_commit() <= rotation.ack.commit) frozen.push_back(tail);
+    }
+    state = manifest_.state();
+    position = rotations_[rotation.ack.commit];
+  }
+  const std::uint64_t number = state.next_file;
+  AEON_ASSIGN(const SettledFiles files,
+              write_settled(os_, directory_, palace_, number, sources_of(frozen, catalog_)));
+  state.next_file = number + 2;
+  state.segments.push_back(files.segment);
+  if (files.blobs) state.blobs.push_back(*files.blobs);
+  state.settled_commit = rotation.ack.commit;
+  state.settled_chain = position.chain;
+  state.first_log = position.log;
+  state.engine_state = encode_engine_state({frozen.back()->counters(), position});
+  AEON_TRY(publish_manifest(std::move(state)));
+  retire_logs(position.log);
+  return {};
+}
+
+Status Store::merge_tiers(bool merge_all) {
+  for (;;) {
+    std::vector<std::shared_ptr<const SegmentView>> merging;
+    storage::ManifestState state;
+    {
+      const storage::MutexLock lock(write_mutex_);
+      state = manifest_.state();
+      const std::size_t count = merge_all ? state.segments.size() : segments_to_merge(state.segments);
+      if (count < 2) return {};
+      const auto segments = view().segments();
+      merging.assign(segments.end() - static_cast<std::ptrdiff_t>(count), segments.end());
+    }
+    AEON_ASSIGN(const SettleSources sources, sources_of(merging));
+    const std::uint64_t number = state.next_file;
+    AEON_ASSIGN(const SettledFiles files,
+                write_settled(os_, directory_, palace_, number, sources));
+    state.next_file = number + 2;
+    state.segments.resize(state.segments.size() - merging.size());
+    state.segments.push_back(files.segment);
+    if (files.blobs) state.blobs.push_back(*files.blobs);
+    AEON_TRY(publish_manifest(std::move(state)));
+    for (const auto& segment : merging) AEON_TRY(os_.unlink(segment->segment().path()));
+  }
+}
+
+Status Store::publish_manifest(storage::ManifestState state) {
+  AEON_TRY(os_.sync_directory(directory_));
+  const storage::MutexLock lock(write_mutex_);
+  AEON_TRY(manifest_.append(std::move(state)));
+  AEON_TRY(adopt_state());
+  control_->block().manifest_sequence.store(manifest_.state().sequence, std::memory_order_release);
+  wake_followers();
+  return {};
+}
+
+// Best effort: what can't be given up now is given up by the next checkpoint or open.
+void Store::retire_logs(std::uint64_t first_kept) {
+  const auto numbers = wal::list_logs(os_, directory_);
+  if (!numbers) return;
+  for (const std::uint64_t number : *numbers) {
+    if (number >= first_kept) break;
+    if (!wal::retire_log(os_, directory_, number, true)) return;
+  }
+}
+
+}  // namespace aeon::engine

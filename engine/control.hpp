@@ -1,0 +1,76 @@
+// The control block: one page that all processes of a palace map and write. It says how far the
+// log is written and durable, who waits, and whether something went wrong. It is a hint, zero-filled
+// and recomputable: whoever opens a palace alone rebuilds it from the log, so nothing in it is
+// trusted across the life of the processes that wrote it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "storage/checksum.hpp"
+#include "storage/os.hpp"
+
+namespace aeon::engine {
+
+// Shared between processes: lock-free atomics only, no pointers.
+struct ControlBlock {
+  std::uint64_t magic;
+  std::uint32_t version;
+  std::uint32_t reserved;
+  std::uint64_t boot;    // of the machine that the rest is about
+  std::uint64_t palace;  // low half of the palace's uuid
+  // Commits up to this one are whole in the log (page cache) and may be followed.
+  // (1) stores synchronize-with (2) loads: the log holds the commits before the number says so.
+  std::atomic<std::uint64_t> written;
+  std::atomic<std::uint64_t> durable;            // and these survive power loss
+  std::atomic<std::uint64_t> manifest_sequence;  // of the newest manifest record
+  std::atomic<std::uint32_t> wake;               // futex: changes when written or the manifest do
+  std::atomic<std::uint32_t> sleepers;           // threads that wait for `wake`, roughly
+  std::atomic<std::uint32_t> turn;               // futex: changes when a wanted append lock is given up
+  std::atomic<std::uint32_t> writing;            // 1 while a group is on its way into the log
+  std::atomic<std::uint32_t> writer_process;     // who holds or last held the append lock
+  std::atomic<std::uint32_t> poisoned;           // errno + 1 of a failed write or sync, else 0
+  // Monotonic time at which a process last found the append lock taken: a mark that fades by
+  // itself, so that a waiter that dies leaves nothing behind.
+  std::atomic<std::int64_t> turn_wanted_ns;
+};
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
+
+// Bytes of the control file on which processes lock; beyond its end, so that no data is meant.
+enum class LockByte : std::uint64_t {
+  append = std::uint64_t{1} << 40,  // held for one group
+  upkeep,                           // held for a checkpoint or compaction
+  presence,                         // shared by everyone who has the palace open
+};
+
+class Control {
+ public:
+  // Creates the file, zero-filled, if it is not there.
+  [[nodiscard]] static Result<std::unique_ptr<Control>> open(storage::Os& os,
+                                                             const std::string& directory);
+  [[nodiscard]] ControlBlock& block() noexcept { return *block_; }
+  [[nodiscard]] storage::File& file() noexcept { return *file_; }
+  [[nodiscard]] Result<bool> try_lock(LockByte byte, storage::LockMode mode) {
+    return file_->try_lock(static_cast<std::uint64_t>(byte), mode);
+  }
+  [[nodiscard]] Status lock(LockByte byte, storage::LockMode mode) {
+    return file_->lock(static_cast<std::uint64_t>(byte), mode);
+  }
+  void unlock(LockByte byte) { file_->unlock(static_cast<std::uint64_t>(byte)); }
+  // Starts over; the caller is alone with the palace.
+  void reset(storage::Os& os, storage::PalaceUuid palace, std::uint64_t written,
+             std::uint64_t durable, std::uint64_t manifest_sequence);
+  // Whether the block was set up on this boot for this palace.
+  [[nodiscard]] bool valid(storage::Os& os, storage::PalaceUuid palace) const;
+
+ private:
+  Control() = default;
+  std::unique_ptr<storage::File> file_;
+  std::unique_ptr<storage::Mapping> mapping_;
+  ControlBlock* block_ = nullptr;
+};
+
+}  // namespace aeon::engine

@@ -1,0 +1,143 @@
+#include "engine/draft.hpp"
+
+namespace aeon::engine {
+
+namespace {
+
+constexpr std::uint64_t line_of(std::uint32_t tenant, std::uint32_t session) {
+  return std::uint64_t{tenant} << 32 | session;
+}
+
+// What either layer knows of `key`, the newer first; null when neither does.
+template <typename Map, typename Key>
+auto* look_up(Map& now, Map& accepted, const Key& key) {
+  if (const auto at = now.find(key); at != now.end()) return &at->second;
+  const auto at = accepted.find(key);
+  return at != accepted.end() ? &at->second : nullptr;
+}
+
+template <typename Map>
+void move_map(Map& from, Map& to) {
+  for (auto& [key, value] : from) to.insert_or_assign(key, std::move(value));
+  from.clear();
+}
+
+}  // namespace
+
+void Draft::Layer::move_into(Layer& other) {
+  move_map(keys, other.keys);
+  move_map(session_ends, other.session_ends);
+  move_map(names, other.names);
+  move_map(versions, other.versions);
+  move_map(spaces, other.spaces);
+  move_map(edges, other.edges);
+}
+
+void Draft::Layer::clear() {
+  keys.clear();
+  session_ends.clear();
+  names.clear();
+  versions.clear();
+  spaces.clear();
+  edges.clear();
+}
+
+void Draft::accept() {
+  now_.move_into(accepted_);
+  accepted_counters_ = counters_;
+}
+
+void Draft::reject() {
+  now_.clear();
+  counters_ = accepted_counters_;
+}
+
+Result<MemoryId> Draft::key_owner(std::uint32_t tenant, std::string_view key) {
+  const KeyName name(tenant, key);
+  if (const MemoryId* owner = look_up(now_.keys, accepted_.keys, name)) return *owner;
+  return reading_.key_owner(tenant, key);
+}
+
+Result<MemoryId> Draft::session_end(std::uint32_t tenant, std::uint32_t session) {
+  const std::uint64_t line = line_of(tenant, session);
+  if (const MemoryId* end = look_up(now_.session_ends, accepted_.session_ends, line)) return *end;
+  storage::LookupScratch scratch;
+  graph::session_end_key(key_, tenant, session);
+  AEON_ASSIGN(const auto found, reading_.find(key_, scratch));
+  return found ? MemoryId{storage::Decoder(found->value).varint()} : MemoryId{0};
+}
+
+Result<std::uint32_t> Draft::number_of(NameClass kind, std::uint32_t parent,
+                                       std::string_view name) {
+  if (name.empty()) return 0U;
+  if (kind == NameClass::edge_type && name == "next") return graph::kNextType;
+  name_key(key_, kind, parent, name);
+  if (const std::uint32_t* number = look_up(now_.names, accepted_.names, key_)) return *number;
+  return reading_.number_of(kind, parent, name);
+}
+
+Result<const VersionState*> Draft::version(MemoryId id) {
+  if (const VersionState* state = look_up(now_.versions, accepted_.versions, id)) return state;
+  Reading::Version version;
+  AEON_ASSIGN(found_.visible, reading_.try_version(id, version));
+  if (version.commit == 0) return nullptr;
+  found_.commit = version.commit;
+  found_.tenant = version.record.tenant;
+  found_.session = version.record.session;
+  found_.event_time = version.record.event_time;
+  found_.key = version.record.key;
+  found_.rows = version.record.rows;
+  return &found_;
+}
+
+Result<bool> Draft::edge_exists(MemoryId from, std::uint32_t type, MemoryId to) {
+  if (const EdgeChange* change = look_up(now_.edges, accepted_.edges, Edge(from, type, to))) {
+    return change->exists;
+  }
+  storage::LookupScratch scratch;
+  graph::edge_out_key(key_, from, type, to);
+  AEON_ASSIGN(const auto found, reading_.find(key_, scratch));
+  return found && !found->value.empty();
+}
+
+bool Draft::space_exists(std::string_view name) const { return space_number(name) != 0; }
+
+std::uint32_t Draft::space_number(std::string_view name) const {
+  if (const auto* number = look_up(now_.spaces, accepted_.spaces, std::string(name))) {
+    return *number;
+  }
+  const SpaceInfo* info = reading_.catalog.find(name, reading_.commit);
+  return info == nullptr ? 0 : info->number;
+}
+
+void Draft::set_key(std::uint32_t tenant, std::string_view key, MemoryId owner) {
+  now_.keys[KeyName(tenant, key)] = owner;
+}
+
+void Draft::set_session_end(std::uint32_t tenant, std::uint32_t session, MemoryId id) {
+  now_.session_ends[line_of(tenant, session)] = id;
+}
+
+void Draft::set_name(NameClass kind, std::uint32_t parent, std::string_view name,
+                     std::uint32_t number) {
+  name_key(key_, kind, parent, name);
+  now_.names[key_] = number;
+}
+
+void Draft::set_version(MemoryId id, VersionState state) {
+  now_.versions[id] = std::move(state);
+}
+
+Status Draft::set_edge(const Edge& edge, bool exists, std::string record) {
+  if (const auto at = now_.edges.find(edge); at != now_.edges.end()) {
+    at->second.exists = exists;
+    at->second.record = std::move(record);
+    return {};
+  }
+  const auto [from, type, to] = edge;
+  AEON_ASSIGN(const bool existed, edge_exists(from, type, to));
+  now_.edges[edge] = {existed, exists, std::move(record)};
+  return {};
+}
+
+}  // namespace aeon::engine

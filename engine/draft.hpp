@@ -1,0 +1,99 @@
+// The state as the next commit will find it: an instant plus the decisions of commits that are
+// ordered but not applied yet. The leader of a group resolves commit after commit against it; what
+// a commit decided joins the draft only when the whole commit was accepted.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <tuple>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/counters.hpp"
+#include "engine/view.hpp"
+
+namespace aeon::engine {
+
+// What resolving needs to know of the newest version of a memory.
+struct VersionState {
+  bool visible = false;
+  CommitNumber commit = 0;
+  std::uint32_t tenant = 0;
+  std::uint32_t session = 0;
+  TimeNs event_time = 0;
+  std::string key;
+  std::vector<RowName> rows;
+};
+
+class Draft {
+ public:
+  Draft(const Reading& reading, const Counters& counters)
+      : reading_(reading), counters_(counters), accepted_counters_(counters) {}
+
+  // The commit being resolved joins the draft, or is forgotten.
+  void accept();
+  void reject();
+
+  // Look-ups: this commit's decisions first, then the draft's, then the instant's.
+  [[nodiscard]] Result<MemoryId> key_owner(std::uint32_t tenant, std::string_view key);
+  [[nodiscard]] Result<MemoryId> session_end(std::uint32_t tenant, std::uint32_t session);
+  [[nodiscard]] Result<std::uint32_t> number_of(NameClass kind, std::uint32_t parent,
+                                                std::string_view name);
+  // Null when no memory ever had the id. Valid until the next call.
+  [[nodiscard]] Result<const VersionState*> version(MemoryId id);
+  [[nodiscard]] Result<bool> edge_exists(MemoryId from, std::uint32_t type, MemoryId to);
+  [[nodiscard]] bool space_exists(std::string_view name) const;
+
+  // Decisions of the commit being resolved.
+  using Edge = std::tuple<MemoryId, std::uint32_t, MemoryId>;
+  struct EdgeChange {
+    bool existed = false;
+    bool exists = false;
+    std::string record;
+  };
+  void set_key(std::uint32_t tenant, std::string_view key, MemoryId owner);
+  void set_session_end(std::uint32_t tenant, std::uint32_t session, MemoryId id);
+  void set_name(NameClass kind, std::uint32_t parent, std::string_view name, std::uint32_t number);
+  void set_version(MemoryId id, VersionState state);
+  [[nodiscard]] Status set_edge(const Edge& edge, bool exists, std::string record);
+  void set_space(std::string_view name, std::uint32_t number) { now_.spaces[std::string(name)] = number; }
+  [[nodiscard]] Counters& counters() noexcept { return counters_; }
+  // The number of a space, made by this draft or before; 0 when there is none.
+  [[nodiscard]] std::uint32_t space_number(std::string_view name) const;
+  // Whether this commit wrote a version of the memory already.
+  [[nodiscard]] bool touched(MemoryId id) const { return now_.versions.contains(id); }
+
+  // What to put at the end of the commit's record.
+  [[nodiscard]] const auto& keys() const noexcept { return now_.keys; }
+  [[nodiscard]] const auto& session_ends() const noexcept { return now_.session_ends; }
+  [[nodiscard]] const auto& edges() const noexcept { return now_.edges; }
+
+ private:
+  using KeyName = std::pair<std::uint32_t, std::string>;
+  struct Hash {
+    std::size_t operator()(const std::pair<std::uint32_t, std::string>& key) const noexcept {
+      return std::hash<std::string>{}(key.second) * 31 + key.first;
+    }
+  };
+  struct Layer {
+    std::unordered_map<KeyName, MemoryId, Hash> keys;
+    std::unordered_map<std::uint64_t, MemoryId> session_ends;  // tenant << 32 | session
+    std::unordered_map<std::string, std::uint32_t> names;      // by encoded name key
+    std::unordered_map<MemoryId, VersionState> versions;
+    std::unordered_map<std::string, std::uint32_t> spaces;
+    std::map<Edge, EdgeChange> edges;
+    void move_into(Layer& other);
+    void clear();
+  };
+
+  const Reading& reading_;
+  Counters counters_;           // as the commit being resolved leaves them
+  Counters accepted_counters_;  // as the last accepted commit left them
+  Layer now_;
+  Layer accepted_;
+  VersionState found_;
+  std::string key_;
+};
+
+}  // namespace aeon::engine

@@ -1,0 +1,21 @@
+// What the engine keeps in a manifest record beside the file list: the counters as of the settled
+// commit and the place in the log where the commits after it begin.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "engine/counters.hpp"
+#include "wal/log_position.hpp"
+
+namespace aeon::engine {
+
+struct EngineState {
+  Counters counters;
+  wal::LogPosition position;
+};
+
+[[nodiscard]] std::string encode_engine_state(const EngineState& state);
+[[nodiscard]] bool decode_engine_state(std::string_view value, EngineState& state);
+
+}  // namespace aeon::engine

@@ -1,0 +1,172 @@
+// Taking over what other processes did: their commits from the log, their checkpoints from the
+// manifest. Recovery is the same path, from the manifest's position to the end of the log.
+#include <fmt/format.h>
+
+#include "engine/store.hpp"
+
+namespace aeon::engine {
+
+Status Store::apply_frame(const wal::CommitHeader& header, std::string_view payload,
+                          const wal::LogPosition& after) {
+  bool rotate = false;
+  AEON_TRY(apply({view().active(), catalog_, counters_}, header, payload, rotate));
+  position_ = after;
+  if (rotate) AEON_TRY(rotate_tails());
+  visible_.store(header.commit, std::memory_order_release);  // (3)
+  return {};
+}
+
+// Freezes the active tail: what it holds is settled as one. The new tail is in the view before any
+// commit goes to it.
+Status Store::rotate_tails() {
+  const View& old = view();
+  old.active().freeze(counters_);
+  rotations_[position_.next_commit - 1] = position_;
+  std::vector<std::shared_ptr<Tail>> tails(old.tails().begin(), old.tails().end());
+  tails.push_back(std::make_shared<Tail>(position_.next_commit));
+  publish_view(std::make_unique<View>(
+      std::vector(old.segments().begin(), old.segments().end()), old.blobs(), std::move(tails),
+      old.settled()));
+  return {};
+}
+
+void Store::publish_view(std::unique_ptr<View> view) {
+  View* old = view_.exchange(view.release(), std::memory_order_acq_rel);  // (5)
+  if (old != nullptr) {
+    const auto drop = [](void* object) noexcept {
+      const auto* retired = static_cast<const View*>(object);
+      if (retired->release()) delete retired;
+    };
+    epochs_.retire(old, drop, sizeof(View));
+  }
+  epochs_.try_reclaim();
+}
+
+Status Store::follow_to(CommitNumber last) {
+  if (visible() >= last) return {};
+  if (reader_ == nullptr || reader_->position() != position_) {
+    auto reader = wal::LogReader::open(os_, log_place_, position_);
+    if (!reader) {
+      const Errc code = reader.error().code;
+      if (code == Errc::too_old || code == Errc::missing_file) return reload();
+      return std::unexpected(std::move(reader).error());
+    }
+    reader_ = std::move(*reader);
+  }
+  while (visible() < last) {
+    AEON_ASSIGN(const auto frame, reader_->next(last));
+    if (!frame) {
+      if (reader_->recycled()) return reload();
+      break;
+    }
+    cleanly_closed_ = frame->kind == wal::FrameKind::close;
+    if (cleanly_closed_) {
+      position_ = reader_->position();
+      continue;
+    }
+    AEON_TRY(apply_frame(frame->header, storage::as_view(frame->payload), reader_->position()));
+  }
+  if (control_ != nullptr) {
+    durable_ = std::max(durable_, control_->block().durable.load(std::memory_order_relaxed));
+  }
+  return {};
+}
+
+// The log no longer holds what comes next: everything is taken from the newest manifest, as at
+// open. Views that snapshots hold stay as they are.
+Status Store::reload() {
+  AEON_TRY(manifest_.refresh());
+  reader_.reset();
+  AEON_TRY(load_manifest());
+  return follow_to(control_ == nullptr
+                       ? UINT64_MAX
+                       : control_->block().written.load(std::memory_order_acquire));
+}
+
+Result<std::vector<std::shared_ptr<const SegmentView>>> Store::open_segments(const View* known) {
+  std::vector<std::shared_ptr<const SegmentView>> segments;
+  for (const storage::SegmentInfo& info : manifest_.state().segments) {
+    std::shared_ptr<const SegmentView> segment;
+    if (known != nullptr) {
+      for (const auto& open : known->segments()) {
+        if (open->segment().info() == info) segment = open;
+      }
+    }
+    if (segment == nullptr) {
+      AEON_ASSIGN(segment, SegmentView::open(os_, directory_, palace_, info));
+      if (known != nullptr) segment->segment().populate();
+    }
+    segments.push_back(std::move(segment));
+  }
+  return segments;
+}
+
+Result<std::map<std::uint64_t, std::shared_ptr<const BlobFile>>> Store::open_blobs(
+    const View* known) {
+  std::map<std::uint64_t, std::shared_ptr<const BlobFile>> blobs;
+  for (const storage::BlobFileInfo& info : manifest_.state().blobs) {
+    if (known != nullptr) {
+      if (const auto at = known->blobs().find(info.file.number); at != known->blobs().end()) {
+        blobs.insert(*at);
+        continue;
+      }
+    }
+    auto file = std::make_shared<BlobFile>();
+    file->info = info;
+    AEON_ASSIGN(auto segment, storage::Segment::open(os_, directory_, palace_,
+                                                     storage::FileKind::blob, info.file));
+    AEON_ASSIGN(file->reader, storage::BlobReader::open(std::move(segment)));
+    blobs.emplace(info.file.number, std::move(file));
+  }
+  return blobs;
+}
+
+// Swaps to the newest segment set. Tails up to its commit say the same as the segments do and are
+// dropped; they end exactly there, because a settled commit is always a rotation.
+Status Store::adopt_manifest() {
+  AEON_ASSIGN(const bool changed, manifest_.refresh());
+  return changed ? adopt_state() : Status{};
+}
+
+Status Store::adopt_state() {
+  const CommitNumber settled = manifest_.state().settled_commit;
+  AEON_TRY(follow_to(settled));
+  if (visible() < settled) return reload();
+  const View& old = view();
+  AEON_ASSIGN(auto segments, open_segments(&old));
+  AEON_ASSIGN(auto blobs, open_blobs(&old));
+  std::vector<std::shared_ptr<Tail>> tails;
+  for (const auto& tail : old.tails()) {
+    if (tail->first_commit() > settled) tails.push_back(tail);
+  }
+  if (tails.empty()) return reload();
+  publish_view(std::make_unique<View>(std::move(segments), std::move(blobs), std::move(tails),
+                                      settled));
+  rotations_.erase(rotations_.begin(), rotations_.upper_bound(settled));
+  return {};
+}
+
+Status Store::catch_up() {
+  const storage::MutexLock lock(write_mutex_);
+  if (closed_) return fail(Errc::closed, "the palace was closed; open it again");
+  if (control_ == nullptr) {
+    AEON_TRY(adopt_manifest());
+    return follow_to(UINT64_MAX);
+  }
+  ControlBlock& control = control_->block();
+  AEON_TRY(follow_to(control.written.load(std::memory_order_acquire)));
+  if (control.manifest_sequence.load(std::memory_order_acquire) == manifest_.state().sequence) {
+    return {};
+  }
+  return adopt_manifest();
+}
+
+void Store::wake_followers() {
+  ControlBlock& control = control_->block();
+  control.wake.fetch_add(1, std::memory_order_release);
+  // This process' own background thread is one of the sleepers and need not hear of its commits.
+  const std::uint32_t own = background_.joinable() ? 1 : 0;
+  if (control.sleepers.load(std::memory_order_relaxed) > own) os_.wake_all(control.wake);
+}
+
+}  // namespace aeon::engine

@@ -1,0 +1,300 @@
+// Creating, opening, recovering and closing a palace.
+//
+// Whoever opens a palace that nobody else has open (an exclusive lock on the presence byte tells)
+// trusts nothing but manifest and log: it reads the log to its end, cuts a torn tail, and sets up
+// the control block anew. Whoever finds others there reads up to what the control block says is
+// written; those others keep it right, and the death of one of them in the middle of a group shows
+// in `writing`, which the next holder of the append lock clears up.
+#include <fmt/format.h>
+
+#include "engine/engine_state.hpp"
+#include "engine/store.hpp"
+
+namespace aeon::engine {
+
+namespace {
+
+constexpr std::int64_t kFollowPollNs = 500'000'000;
+
+Status make_directory(storage::Os& os, const std::string& directory) {
+  if (!os.exists(directory)) return os.make_directory(directory);
+  AEON_ASSIGN(const auto names, os.list_directory(directory));
+  if (names.empty()) return {};
+  for (const std::string& name : names) {
+    if (storage::file_number(name, "manifest") != 0) {
+      return fail(Errc::already_exists, fmt::format("{} holds a palace already", directory));
+    }
+  }
+  return fail(Errc::already_exists,
+              fmt::format("{} is not empty; a palace needs a directory of its own", directory));
+}
+
+}  // namespace
+
+Status Store::create(const std::string& directory, storage::Os& os) {
+  AEON_TRY(make_directory(os, directory));
+  const storage::PalaceUuid palace{os.random_u64(), os.random_u64()};
+  storage::ManifestState state;
+  state.palace = palace;
+  state.created_ns = os.wall_time_ns();
+  state.first_log = 1;
+  state.settled_chain = wal::genesis_chain(palace);
+  EngineState engine;
+  AEON_ASSIGN(engine.position, wal::create_log(os, {directory, palace}, 1, 1, 0,
+                                               state.settled_chain));
+  state.engine_state = encode_engine_state(engine);
+  // The manifest comes last: a directory without one is no palace, whatever else it holds.
+  AEON_ASSIGN([[maybe_unused]] const auto manifest,
+              storage::Manifest::create(os, directory, std::move(state)));
+  const std::size_t slash = directory.find_last_of('/', directory.size() - 2);
+  return os.sync_directory(slash == std::string::npos ? "." : directory.substr(0, slash + 1));
+}
+
+Store::Store(storage::Os& os, std::string directory, OpenOptions options,
+             storage::Manifest manifest)
+    : os_(os),
+      directory_(std::move(directory)),
+      options_(options),
+      palace_(manifest.state().palace),
+      author_(os.random_u64()),
+      log_place_{directory_, palace_},
+      manifest_(std::move(manifest)) {}
+
+Result<std::unique_ptr<Store>> Store::open(const std::string& directory,
+                                           const OpenOptions& options) {
+  storage::Os& os = options.os != nullptr ? *options.os : storage::real_os();
+  AEON_ASSIGN(storage::Manifest manifest,
+              storage::Manifest::open(os, directory, options.read_only));
+  std::unique_ptr<Store> store(new Store(os, directory, options, std::move(manifest)));
+  {
+    const storage::MutexLock lock(store->write_mutex_);
+    AEON_TRY(store->recover());
+  }
+  if (options.background && !options.read_only) store->start_background();
+  return store;
+}
+
+// Everything as of the manifest: segments, blobs, spaces, counters, an empty tail.
+Status Store::load_manifest() {
+  const storage::ManifestState& state = manifest_.state();
+  EngineState engine;
+  if (!decode_engine_state(state.engine_state, engine)) {
+    return fail(Errc::damaged, fmt::format("{}: the manifest's engine state does not decode",
+                                           directory_));
+  }
+  AEON_ASSIGN(auto segments, open_segments(nullptr));
+  AEON_ASSIGN(auto blobs, open_blobs(nullptr));
+  std::vector<std::shared_ptr<Tail>> tails = {std::make_shared<Tail>(state.settled_commit + 1)};
+  auto loaded = std::make_unique<View>(std::move(segments), std::move(blobs), std::move(tails),
+                                       state.settled_commit);
+  AEON_TRY(load_spaces(*loaded, state.settled_commit));
+  publish_view(std::move(loaded));
+  counters_ = engine.counters;
+  position_ = engine.position;
+  rotations_.clear();
+  visible_.store(state.settled_commit, std::memory_order_release);  // (3)
+  return {};
+}
+
+Status Store::load_spaces(const View& loaded, CommitNumber commit) {
+  const Reading reading{loaded, catalog_, commit};
+  storage::LookupScratch scratch;
+  std::string key;
+  for (std::uint32_t number = catalog_.count() + 1; number <= kMaxSpaces; ++number) {
+    space_key(key, number);
+    AEON_ASSIGN(const auto found, reading.find(key, scratch));
+    if (!found) break;
+    SpaceInfo info;
+    info.number = number;
+    info.born = found->commit;
+    if (!decode_space(found->value, info.spec)) {
+      return fail(Errc::damaged, fmt::format("{}: space {} does not decode; run aeon verify",
+                                             directory_, number));
+    }
+    catalog_.add(std::move(info));
+  }
+  return {};
+}
+
+Status Store::recover() {
+  if (options_.read_only) {
+    AEON_TRY(load_manifest());
+    AEON_TRY(follow_to(UINT64_MAX));
+    opened_clean_ = cleanly_closed_;
+    read_only_reason_ = "it was opened read-only";
+    return {};
+  }
+  AEON_ASSIGN(control_, Control::open(os_, directory_));
+  AEON_ASSIGN(const bool alone,
+              control_->try_lock(LockByte::presence, storage::LockMode::exclusive));
+  if (!alone) {
+    AEON_TRY(control_->lock(LockByte::presence, storage::LockMode::shared));
+    // The newest manifest may be newer than the one read before the lock was had.
+    AEON_TRY(manifest_.refresh());
+    AEON_TRY(load_manifest());
+    return follow_to(control_->block().written.load(std::memory_order_acquire));
+  }
+  AEON_TRY(manifest_.refresh());
+  AEON_TRY(recover_alone());
+  return control_->lock(LockByte::presence, storage::LockMode::shared);
+}
+
+Status Store::recover_alone() {
+  // After a failed sync the page cache may show what the device does not have.
+  if (control_->valid(os_, palace_) && control_->block().poisoned.load() != 0) {
+    AEON_TRY(drop_log_cache());
+  }
+  AEON_TRY(control_->lock(LockByte::append, storage::LockMode::exclusive));
+  AEON_TRY(load_manifest());
+  const Status read = read_to_end();
+  opened_clean_ = cleanly_closed_;
+  control_->reset(os_, palace_, visible(), durable_, manifest_.state().sequence);
+  control_->unlock(LockByte::append);
+  AEON_TRY(read);
+  return remove_orphans();
+}
+
+Status Store::drop_log_cache() {
+  AEON_ASSIGN(const auto numbers, wal::list_logs(os_, directory_));
+  for (const std::uint64_t number : numbers) {
+    AEON_ASSIGN(const auto file, os_.open_file(wal::log_path(directory_, number),
+                                               storage::OpenMode::read));
+    file->drop_cache();
+  }
+  return {};
+}
+
+// To the end of the log, whoever wrote it; the caller holds the append lock. A torn tail is cut. A
+// damaged log leaves the palace readable up to the damage and takes no more commits.
+Status Store::read_to_end() {
+  AEON_TRY(follow_to(UINT64_MAX));
+  if (reader_ == nullptr || reader_->position() != position_) {
+    AEON_ASSIGN(reader_, wal::LogReader::open(os_, log_place_, position_));
+    AEON_TRY(reader_->next(UINT64_MAX));
+  }
+  AEON_ASSIGN(const wal::LogEnd end, reader_->examine_end());
+  if (end.kind == wal::LogEndKind::damaged) {
+    damaged_log_ = true;
+    read_only_reason_ = end.message;
+    return {};
+  }
+  cleanly_closed_ = end.kind == wal::LogEndKind::clean_close;
+  bytes_cut_ += end.bytes_cut;
+  durable_ = std::max(durable_, reader_->known_durable());
+  ControlBlock& control = control_->block();
+  if (writer_ == nullptr) {
+    AEON_ASSIGN(writer_, wal::LogWriter::open(os_, log_place_, end));
+  } else {
+    AEON_TRY(writer_->skip_to(end, durable_));
+  }
+  control.written.store(visible(), std::memory_order_release);
+  control.writing.store(0, std::memory_order_release);
+  return {};
+}
+
+// Unlinks files that no manifest record names: a checkpoint that died leaves them. The upkeep lock
+// says that no other process is just writing one.
+Status Store::remove_orphans() {
+  AEON_ASSIGN(const bool taken,
+              control_->try_lock(LockByte::upkeep, storage::LockMode::exclusive));
+  if (!taken) return {};
+  const storage::ManifestState& state = manifest_.state();
+  const auto named = [&state](std::string_view name) {
+    const auto is = [&](const storage::SegmentInfo& info, std::string_view prefix) {
+      return storage::file_number(name, prefix) == info.number;
+    };
+    return std::ranges::any_of(state.segments, [&](const auto& info) { return is(info, "seg"); }) ||
+           std::ranges::any_of(state.blobs, [&](const auto& blob) { return is(blob.file, "blob"); });
+  };
+  Status status;
+  auto names = os_.list_directory(directory_);
+  if (names) {
+    for (const std::string& name : *names) {
+      const bool settled_file =
+          storage::file_number(name, "seg") != 0 || storage::file_number(name, "blob") != 0;
+      if (settled_file && !named(name)) status = os_.unlink(directory_ + "/" + name);
+      if (!status) break;
+    }
+  }
+  retire_logs(state.first_log);
+  control_->unlock(LockByte::upkeep);
+  return status;
+}
+
+void Store::start_background() {
+  background_ = std::thread([this] { run_background(); });
+}
+
+void Store::stop_background() {
+  if (!background_.joinable()) return;
+  stopping_.store(true, std::memory_order_release);
+  ControlBlock& control = control_->block();
+  control.wake.fetch_add(1, std::memory_order_release);
+  os_.wake_all(control.wake);
+  background_.join();
+}
+
+// Follows other processes and checkpoints when the tail has grown. Sleeps in the kernel between
+// wake-ups; errors are left for the next commit to meet and report.
+void Store::run_background() {
+  ControlBlock& control = control_->block();
+  while (!stopping_.load(std::memory_order_acquire)) {
+    const std::uint32_t wake = control.wake.load(std::memory_order_acquire);
+    (void)catch_up();
+    if (wants_checkpoint_.exchange(false, std::memory_order_acq_rel)) (void)checkpoint(false);
+    control.sleepers.fetch_add(1, std::memory_order_relaxed);
+    os_.wait_on(control.wake, wake, kFollowPollNs);
+    control.sleepers.fetch_sub(1, std::memory_order_relaxed);
+  }
+}
+
+Store::~Store() {
+  (void)close();
+  if (View* view = view_.exchange(nullptr)) {
+    if (view->release()) delete view;
+  }
+}
+
+Status Store::close() {
+  stop_background();
+  const storage::MutexLock lock(write_mutex_);
+  if (closed_) return {};
+  closed_ = true;
+  if (control_ == nullptr || !read_only_reason_.empty()) return {};
+  // The last one out writes the closing frame; others leave the log as it is.
+  control_->unlock(LockByte::presence);
+  AEON_ASSIGN(const bool alone,
+              control_->try_lock(LockByte::presence, storage::LockMode::exclusive));
+  if (!alone) return {};
+  closed_ = false;  // take_turn refuses a closed palace
+  Status status = take_turn();
+  if (status) {
+    if (!cleanly_closed_) status = append_closing_frame();
+    end_turn();
+  }
+  closed_ = true;
+  control_->unlock(LockByte::presence);
+  return status;
+}
+
+// Names the manifest record that was last, so that damage that hides a record is noticed.
+Status Store::append_closing_frame() {
+  std::string payload;
+  storage::Encoder encoder(payload);
+  encoder.fixed(manifest_.position().file_number);
+  encoder.fixed(manifest_.position().records);
+  encoder.fixed(manifest_.position().chain);
+  control_->block().writing.store(1, std::memory_order_release);
+  const Status status = writer_->append_close(storage::as_bytes(payload));
+  if (!status) {
+    if (writer_->poison()) poison(*writer_->poison());
+    return status;
+  }
+  control_->block().durable.store(writer_->durable_commit(), std::memory_order_relaxed);
+  control_->block().writing.store(0, std::memory_order_release);
+  cleanly_closed_ = true;
+  position_ = writer_->position();
+  return {};
+}
+
+}  // namespace aeon::engine

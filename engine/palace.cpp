@@ -1,0 +1,69 @@
+#include "engine/palace.hpp"
+
+#include <fmt/format.h>
+
+#include "engine/store.hpp"
+#include "storage/os.hpp"
+
+namespace aeon {
+
+Palace::Palace(std::unique_ptr<engine::Store> store) : store_(std::move(store)) {}
+Palace::Palace(Palace&&) noexcept = default;
+Palace& Palace::operator=(Palace&&) noexcept = default;
+Palace::~Palace() = default;
+
+Result<Palace> Palace::create(const std::string& directory, const std::vector<SpaceSpec>& spaces,
+                              OpenOptions options) {
+  if (directory.empty()) return fail(Errc::invalid_argument, "a palace needs a directory's path");
+  if (options.read_only) {
+    return fail(Errc::invalid_argument, "a palace can't be created read-only");
+  }
+  storage::Os& os = options.os != nullptr ? *options.os : storage::real_os();
+  Batch batch;
+  for (const SpaceSpec& spec : spaces) batch.create_space(spec);
+  // Checked before anything is made, so that a bad space leaves no half palace behind.
+  if (!batch.empty()) AEON_TRY(engine::prepare(batch, engine::Catalog{}, 0));
+  AEON_TRY(engine::Store::create(directory, os));
+  AEON_ASSIGN(Palace palace, open(directory, options));
+  if (!batch.empty()) AEON_TRY(palace.commit(std::move(batch), Durability::sync));
+  return palace;
+}
+
+Result<Palace> Palace::open(const std::string& directory, OpenOptions options) {
+  if (directory.empty()) return fail(Errc::invalid_argument, "a palace needs a directory's path");
+  AEON_ASSIGN(auto store, engine::Store::open(directory, options));
+  return Palace(std::move(store));
+}
+
+Status Palace::close() { return store_->close(); }
+
+Result<Ack> Palace::commit(Batch batch, Durability level) {
+  return store_->commit(std::move(batch), level);
+}
+
+Snapshot Palace::snapshot() const { return Snapshot(*store_, store_->visible()); }
+
+Status Palace::recall(const Query& query, Answer& answer) const {
+  return snapshot().recall(query, answer);
+}
+
+Result<Snapshot> Palace::fresh_snapshot() {
+  AEON_TRY(store_->catch_up());
+  return snapshot();
+}
+
+Result<Snapshot> Palace::snapshot_at(CommitNumber commit) const {
+  const CommitNumber newest = store_->visible();
+  if (commit > newest) {
+    return fail(Errc::invalid_argument,
+                fmt::format("commit {} lies in the future; the newest is {}", commit, newest));
+  }
+  return Snapshot(*store_, commit);
+}
+
+Status Palace::checkpoint() { return store_->checkpoint(false); }
+Status Palace::compact() { return store_->checkpoint(true); }
+Result<Stats> Palace::stats() const { return store_->stats(); }
+Result<VerifyReport> Palace::verify() const { return store_->verify(); }
+
+}  // namespace aeon

@@ -1,0 +1,42 @@
+// The caller's half of a commit: everything that needs no order among commits. Checks the batch,
+// quantises vectors, embeds text. Runs in the caller's thread without a lock.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/catalog.hpp"
+#include "engine/model.hpp"
+#include "engine/row_block.hpp"
+#include "storage/result.hpp"
+
+namespace aeon::engine {
+
+// A vector of a memory, quantised. Its space is named, not numbered: the batch itself may make it.
+struct PreparedRow {
+  std::string space;
+  QuantisedRow row;
+};
+
+struct PreparedBatch {
+  Batch batch;
+  // Rows of the i-th operation (a NewMemory or a Supersede); empty for the others.
+  std::vector<std::vector<PreparedRow>> rows;
+  // Nothing but forgetting: may use the space that is kept back for a full disk.
+  bool reclaiming = false;
+};
+
+// Errors: every "bad input" of the API that can be told without knowing the order of commits.
+[[nodiscard]] Result<PreparedBatch> prepare(Batch batch, const Catalog& catalog,
+                                            CommitNumber commit);
+
+// Checks used for queries as well. `where` names the vector in messages.
+[[nodiscard]] Status check_vector(std::span<const float> values, std::string_view model,
+                                  const SpaceSpec& spec, std::string_view where);
+[[nodiscard]] Status check_text(std::string_view text, std::string_view where);
+// A vector for `text` by the built-in embedder, or empty when it has no word. Uses scratch of the
+// calling thread.
+[[nodiscard]] std::span<const float> embed_lexically(std::string_view text);
+
+}  // namespace aeon::engine

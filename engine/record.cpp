@@ -1,0 +1,243 @@
+#include "engine/record.hpp"
+
+namespace aeon::engine {
+
+using storage::Decoder;
+using storage::Encoder;
+
+namespace {
+
+enum VersionFlags : std::uint8_t { kIsNew = 1, kEntersLine = 2, kLeavesTime = 4, kAllFlags = 7 };
+
+void encode_row_names(Encoder& encoder, const std::vector<RowName>& rows) {
+  encoder.varint(rows.size());
+  for (const RowName& row : rows) {
+    encoder.varint(row.space);
+    encoder.varint(row.node);
+  }
+}
+
+bool decode_number(Decoder& decoder, std::uint32_t& number) {
+  const std::uint64_t value = decoder.varint();
+  number = static_cast<std::uint32_t>(value);
+  return value <= UINT32_MAX && decoder.ok();
+}
+
+bool decode_row_names(Decoder& decoder, std::vector<RowName>& rows) {
+  rows.clear();
+  const std::uint64_t count = decoder.varint();
+  if (count > decoder.rest().size()) return false;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    RowName name;
+    if (!decode_number(decoder, name.space) || !decode_number(decoder, name.node)) return false;
+    rows.push_back(name);
+  }
+  return decoder.ok();
+}
+
+}  // namespace
+
+void RecordWriter::close(OperationKind kind) {
+  Encoder encoder(out_);
+  encoder.fixed(static_cast<std::uint8_t>(kind));
+  encoder.bytes(body_);
+  body_.clear();
+  kinds_ |= kind_bit(kind);
+  ++operations_;
+}
+
+void encode_space(std::string& out, const SpaceSpec& spec) {
+  Encoder encoder(out);
+  encoder.bytes(spec.name);
+  encoder.varint(spec.dimension);
+  encoder.fixed(static_cast<std::uint8_t>(spec.metric));
+  encoder.fixed(static_cast<std::uint8_t>(spec.precision));
+  encoder.bytes(spec.model);
+}
+
+void RecordWriter::space(std::uint32_t number, const SpaceSpec& spec) {
+  Encoder(body_).varint(number);
+  encode_space(body_, spec);
+  close(OperationKind::space);
+}
+
+void RecordWriter::name(const NameOperation& operation) {
+  Encoder encoder(body_);
+  encoder.fixed(static_cast<std::uint8_t>(operation.kind));
+  encoder.varint(operation.parent);
+  encoder.varint(operation.number);
+  encoder.raw(operation.name);
+  close(OperationKind::name);
+}
+
+void RecordWriter::version(const VersionOperation& operation) {
+  Encoder encoder(body_);
+  encoder.varint(operation.id);
+  std::uint8_t flags = 0;
+  if (operation.is_new) flags |= kIsNew;
+  if (operation.enters_line) flags |= kEntersLine;
+  if (operation.leaves_time) flags |= kLeavesTime;
+  encoder.fixed(flags);
+  if (operation.leaves_time) encoder.fixed(operation.old_time);
+  encode_row_names(encoder, operation.ended);
+  encoder.raw(operation.record);
+  close(OperationKind::version);
+}
+
+void RecordWriter::row(const RowOperation& operation) {
+  Encoder encoder(body_);
+  encoder.varint(operation.name.space);
+  encoder.varint(operation.name.node);
+  encoder.fixed(operation.row.scale);
+  encoder.fixed(operation.row.norm);
+  encoder.fixed(operation.row.error);
+  encoder.fixed(operation.row.exponent);
+  encoder.fixed(operation.row.sum);
+  encoder.raw(operation.row.codes);
+  encoder.raw(operation.row.precise);
+  close(OperationKind::row);
+}
+
+void RecordWriter::end(const EndOperation& operation) {
+  Encoder encoder(body_);
+  encoder.varint(operation.id);
+  encoder.varint(operation.tenant);
+  encode_row_names(encoder, operation.ended);
+  close(OperationKind::end);
+}
+
+void RecordWriter::key(const KeyOperation& operation) {
+  Encoder encoder(body_);
+  encoder.varint(operation.tenant);
+  encoder.varint(operation.id);
+  encoder.raw(operation.key);
+  close(OperationKind::key);
+}
+
+void RecordWriter::session_end(const SessionEndOperation& operation) {
+  Encoder encoder(body_);
+  encoder.varint(operation.tenant);
+  encoder.varint(operation.session);
+  encoder.varint(operation.id);
+  close(OperationKind::session_end);
+}
+
+void RecordWriter::edge(const EdgeOperation& operation) {
+  Encoder encoder(body_);
+  encoder.varint(operation.from);
+  encoder.varint(operation.type);
+  encoder.varint(operation.to);
+  encoder.fixed(operation.count_change);
+  encoder.raw(operation.record);
+  close(OperationKind::edge);
+}
+
+void RecordWriter::rotate() { close(OperationKind::rotate); }
+
+bool RecordReader::next(OperationKind& kind, std::string_view& body) noexcept {
+  if (decoder_.at_end()) {
+    ok_ = ok_ && decoder_.ok();
+    return false;
+  }
+  kind = static_cast<OperationKind>(decoder_.fixed<std::uint8_t>());
+  body = decoder_.bytes();
+  ok_ = decoder_.ok() && kind >= OperationKind::space && kind <= OperationKind::rotate;
+  return ok_;
+}
+
+bool decode_space(std::string_view value, SpaceSpec& spec) {
+  Decoder decoder(value);
+  spec.name = decoder.bytes();
+  if (!decode_number(decoder, spec.dimension)) return false;
+  spec.metric = static_cast<Metric>(decoder.fixed<std::uint8_t>());
+  spec.precision = static_cast<Precision>(decoder.fixed<std::uint8_t>());
+  spec.model = decoder.bytes();
+  return decoder.ok() && decoder.at_end() && spec.dimension >= 1 &&
+         spec.dimension <= kMaxDimension && spec.metric >= Metric::cosine &&
+         spec.metric <= Metric::l2 && spec.precision >= Precision::int8 &&
+         spec.precision <= Precision::float32;
+}
+
+bool parse_space(std::string_view body, std::uint32_t& number, SpaceSpec& spec) {
+  Decoder decoder(body);
+  return decode_number(decoder, number) && decode_space(decoder.rest(), spec);
+}
+
+bool parse_name(std::string_view body, NameOperation& operation) {
+  Decoder decoder(body);
+  operation.kind = static_cast<NameClass>(decoder.fixed<std::uint8_t>());
+  if (!decode_number(decoder, operation.parent)) return false;
+  if (!decode_number(decoder, operation.number)) return false;
+  operation.name = decoder.rest();
+  return operation.kind >= NameClass::tenant && operation.kind <= NameClass::edge_type;
+}
+
+bool parse_version(std::string_view body, VersionOperation& operation) {
+  Decoder decoder(body);
+  operation.id = decoder.varint();
+  const auto flags = decoder.fixed<std::uint8_t>();
+  if (flags & ~std::uint8_t{kAllFlags}) return false;
+  operation.is_new = (flags & kIsNew) != 0;
+  operation.enters_line = (flags & kEntersLine) != 0;
+  operation.leaves_time = (flags & kLeavesTime) != 0;
+  operation.old_time = operation.leaves_time ? decoder.fixed<std::int64_t>() : 0;
+  if (!decode_row_names(decoder, operation.ended)) return false;
+  operation.record = decoder.rest();
+  return decoder.ok() && operation.id != 0;
+}
+
+bool parse_row_name(std::string_view body, RowName& name, std::string_view& rest) {
+  Decoder decoder(body);
+  if (!decode_number(decoder, name.space) || !decode_number(decoder, name.node)) return false;
+  rest = decoder.rest();
+  return true;
+}
+
+bool parse_row_data(std::string_view rest, std::uint32_t dimension, Precision precision,
+                    RowData& row) {
+  Decoder decoder(rest);
+  row.scale = decoder.fixed<float>();
+  row.norm = decoder.fixed<float>();
+  row.error = decoder.fixed<float>();
+  row.exponent = decoder.fixed<std::int16_t>();
+  row.sum = decoder.fixed<std::int32_t>();
+  row.codes = decoder.raw(dimension);
+  row.precise = decoder.raw(precise_bytes(precision, dimension));
+  return decoder.ok() && decoder.at_end();
+}
+
+bool parse_end(std::string_view body, EndOperation& operation) {
+  Decoder decoder(body);
+  operation.id = decoder.varint();
+  return decode_number(decoder, operation.tenant) && decode_row_names(decoder, operation.ended) &&
+         decoder.at_end() && operation.id != 0;
+}
+
+bool parse_key(std::string_view body, KeyOperation& operation) {
+  Decoder decoder(body);
+  if (!decode_number(decoder, operation.tenant)) return false;
+  operation.id = decoder.varint();
+  operation.key = decoder.rest();
+  return decoder.ok();
+}
+
+bool parse_session_end(std::string_view body, SessionEndOperation& operation) {
+  Decoder decoder(body);
+  if (!decode_number(decoder, operation.tenant)) return false;
+  if (!decode_number(decoder, operation.session)) return false;
+  operation.id = decoder.varint();
+  return decoder.ok() && decoder.at_end() && operation.id != 0;
+}
+
+bool parse_edge(std::string_view body, EdgeOperation& operation) {
+  Decoder decoder(body);
+  operation.from = decoder.varint();
+  if (!decode_number(decoder, operation.type)) return false;
+  operation.to = decoder.varint();
+  operation.count_change = decoder.fixed<std::int8_t>();
+  operation.record = decoder.rest();
+  return decoder.ok() && operation.from != 0 && operation.to != 0 &&
+         graph::decode_edge(operation.record).ok;
+}
+
+}  // namespace aeon::engine

@@ -1,0 +1,347 @@
+#include "engine/resolve.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace aeon::engine {
+
+namespace {
+
+class Resolver {
+ public:
+  Resolver(const PreparedBatch& prepared, CommitNumber commit, TimeNs time, Draft& draft,
+           Resolved& resolved)
+      : prepared_(prepared),
+        commit_(commit),
+        time_(time),
+        draft_(draft),
+        resolved_(resolved),
+        writer_(resolved.payload) {}
+
+  Status run() {
+    const auto operations = prepared_.batch.operations();
+    for (index_ = 0; index_ < operations.size(); ++index_) {
+      AEON_TRY(std::visit([this](const auto& operation) { return resolve(operation); },
+                          operations[index_]));
+    }
+    write_ends();
+    if (resolved_.payload.size() > kMaxBatchBytes) {
+      return fail(Errc::too_large, fmt::format("the commit has {} bytes; at most {} fit: split it",
+                                               resolved_.payload.size(), kMaxBatchBytes));
+    }
+    resolved_.kinds = writer_.kinds();
+    resolved_.operations = writer_.operations();
+    return {};
+  }
+
+ private:
+  Status resolve(const SpaceSpec& spec) {
+    if (draft_.space_exists(spec.name)) {
+      return fail(Errc::already_exists, fmt::format("a space is named \"{}\" already", spec.name));
+    }
+    auto& next_node = draft_.counters().next_node;
+    if (next_node.size() >= kMaxSpaces) {
+      return fail(Errc::too_large, fmt::format("a palace holds at most {} spaces", kMaxSpaces));
+    }
+    next_node.push_back(0);
+    const auto number = static_cast<std::uint32_t>(next_node.size());
+    draft_.set_space(spec.name, number);
+    writer_.space(number, spec);
+    return {};
+  }
+
+  Status resolve(const CreateTenant& tenant) {
+    AEON_ASSIGN([[maybe_unused]] const std::uint32_t number,
+                name_number(NameClass::tenant, 0, tenant.name));
+    return {};
+  }
+
+  Status resolve(const NewMemory& memory) {
+    AEON_ASSIGN(const std::uint32_t tenant, tenant_number(memory.tenant));
+    MemoryId owner = 0;
+    if (!memory.key.empty()) {
+      AEON_ASSIGN(owner, draft_.key_owner(tenant, memory.key));
+      AEON_TRY(check_precondition(memory, owner));
+    }
+    if (owner != 0) {
+      resolved_.ids.push_back(owner);
+      return write_next_version(owner, memory);
+    }
+    return write_new(memory, tenant);
+  }
+
+  Status resolve(const Supersede& supersede) {
+    AEON_ASSIGN(const VersionState* state, draft_.version(supersede.id));
+    if (state == nullptr || !state->visible) return unknown_id(supersede.id);
+    if (supersede.expected_version != 0 && supersede.expected_version != state->commit) {
+      return conflict(supersede.id, supersede.expected_version, state->commit);
+    }
+    return write_next_version(supersede.id, supersede.next);
+  }
+
+  Status resolve(const Forget& forget) {
+    AEON_TRY(touch_once(forget.id));
+    AEON_ASSIGN(const VersionState* found, draft_.version(forget.id));
+    if (found == nullptr || !found->visible) return unknown_id(forget.id);
+    VersionState state = *found;
+    writer_.end({.id = forget.id, .tenant = state.tenant, .ended = state.rows});
+    if (!state.key.empty()) draft_.set_key(state.tenant, state.key, 0);
+    state.visible = false;
+    state.commit = commit_;
+    state.rows.clear();
+    draft_.set_version(forget.id, std::move(state));
+    --draft_.counters().memories;
+    return {};
+  }
+
+  Status resolve(const NewEdge& edge) {
+    AEON_ASSIGN(const auto ends, edge_ends(edge.from, edge.to));
+    AEON_ASSIGN(const std::uint32_t type, name_number(NameClass::edge_type, 0, edge.type));
+    std::string record;
+    graph::encode_edge(record, {edge.weight, edge.valid_from, edge.valid_to});
+    return draft_.set_edge({ends.first, type, ends.second}, true, std::move(record));
+  }
+
+  Status resolve(const Unlink& edge) {
+    AEON_ASSIGN(const MemoryId from, memory_of(edge.from));
+    AEON_ASSIGN(const MemoryId to, memory_of(edge.to));
+    AEON_ASSIGN(const std::uint32_t type, draft_.number_of(NameClass::edge_type, 0, edge.type));
+    AEON_ASSIGN(const bool exists, draft_.edge_exists(from, type, to));
+    if (!exists) {
+      return fail(Errc::unknown_id, fmt::format("no {} edge leads from memory {} to {}", edge.type,
+                                                from, to));
+    }
+    return draft_.set_edge({from, type, to}, false, {});
+  }
+
+  // Writing ------------------------------------------------------------------------------------
+
+  Status write_new(const NewMemory& memory, std::uint32_t tenant) {
+    Counters& counters = draft_.counters();
+    if (memory.wanted_id != 0 && memory.wanted_id < counters.next_id) {
+      return fail(Errc::already_exists,
+                  fmt::format("id {} was used already; the next free one is {}", memory.wanted_id,
+                              counters.next_id));
+    }
+    const MemoryId id = memory.wanted_id != 0 ? memory.wanted_id : counters.next_id;
+    if (id >= kLastId) return fail(Errc::too_large, fmt::format("id {} is too large", id));
+    counters.next_id = id + 1;
+    AEON_ASSIGN(const std::uint32_t session,
+                name_number(NameClass::session, tenant, memory.session));
+    VersionState state;
+    state.tenant = tenant;
+    state.session = session;
+    state.key = memory.key;
+    VersionOperation operation;
+    operation.id = id;
+    operation.is_new = true;
+    operation.enters_line = session != 0;
+    AEON_TRY(write_version(memory, operation, std::move(state)));
+    resolved_.ids.push_back(id);
+    if (!memory.key.empty()) draft_.set_key(tenant, memory.key, id);
+    ++counters.memories;
+    return session == 0 ? Status{} : append_to_line(tenant, session, id);
+  }
+
+  Status append_to_line(std::uint32_t tenant, std::uint32_t session, MemoryId id) {
+    AEON_ASSIGN(const MemoryId last, draft_.session_end(tenant, session));
+    draft_.set_session_end(tenant, session, id);
+    if (last == 0) return {};
+    std::string record;
+    graph::encode_edge(record, {});
+    return draft_.set_edge({last, graph::kNextType, id}, true, std::move(record));
+  }
+
+  // A version that follows a visible one keeps tenant, session and key.
+  Status write_next_version(MemoryId id, const NewMemory& memory) {
+    AEON_TRY(touch_once(id));
+    AEON_ASSIGN(const VersionState* found, draft_.version(id));
+    VersionState state = *found;
+    if (!memory.session.empty()) {
+      AEON_ASSIGN(const std::uint32_t session,
+                  draft_.number_of(NameClass::session, state.tenant, memory.session));
+      if (session != state.session) {
+        return fail(Errc::invalid_argument,
+                    fmt::format("memory {} belongs to another session than \"{}\"; a new version "
+                                "stays in its session",
+                                id, memory.session));
+      }
+    }
+    if (!memory.key.empty() && memory.key != state.key) {
+      return fail(Errc::invalid_key,
+                  fmt::format("memory {} has another key than \"{}\"; a new version keeps its key",
+                              id, memory.key));
+    }
+    VersionOperation operation;
+    operation.id = id;
+    operation.ended = std::move(state.rows);
+    operation.old_time = state.event_time;
+    state.rows.clear();
+    return write_version(memory, operation, std::move(state));
+  }
+
+  Status write_version(const NewMemory& memory, VersionOperation& operation, VersionState state) {
+    VersionRecord record;
+    record.tenant = state.tenant;
+    record.session = state.session;
+    AEON_ASSIGN(record.kind, name_number(NameClass::kind, 0, memory.kind));
+    record.content_type = memory.content_type;
+    record.commit_time = time_;
+    record.event_time = memory.event_time.value_or(time_);
+    record.valid_from = memory.valid_from;
+    record.valid_to = memory.valid_to;
+    record.expires = memory.expires;
+    record.importance = memory.importance;
+    record.key = state.key;
+    record.metadata = memory.metadata;
+    record.content = memory.content;
+    for (const PreparedRow& row : prepared_.rows[index_]) {
+      AEON_ASSIGN(const RowName name, next_row(row.space));
+      record.rows.push_back(name);
+    }
+    operation.leaves_time = !operation.is_new && record.session != 0 &&
+                            operation.old_time != record.event_time;
+    record_.clear();
+    encode_version(record_, record);
+    operation.record = record_;
+    writer_.version(operation);
+    for (std::size_t i = 0; i < record.rows.size(); ++i) {
+      writer_.row({record.rows[i], prepared_.rows[index_][i].row.data()});
+    }
+    ++draft_.counters().versions;
+    state.visible = true;
+    state.commit = commit_;
+    state.event_time = record.event_time;
+    state.rows = std::move(record.rows);
+    draft_.set_version(operation.id, std::move(state));
+    return {};
+  }
+
+  Result<RowName> next_row(const std::string& space_name) {
+    const std::uint32_t space = draft_.space_number(space_name);
+    std::uint32_t& next = draft_.counters().next_node[space - 1];
+    if (next == UINT32_MAX) {
+      return fail(Errc::too_large, fmt::format("space \"{}\" has used all its {} row numbers",
+                                               space_name, UINT32_MAX));
+    }
+    return RowName{space, next++};
+  }
+
+  // Keys, session ends and edges once each, as the commit leaves them.
+  void write_ends() {
+    for (const auto& [key, owner] : draft_.keys()) writer_.key({key.first, owner, key.second});
+    for (const auto& [line, id] : draft_.session_ends()) {
+      writer_.session_end({static_cast<std::uint32_t>(line >> 32),
+                           static_cast<std::uint32_t>(line), id});
+    }
+    for (const auto& [edge, change] : draft_.edges()) {
+      if (!change.existed && !change.exists) continue;
+      const auto [from, type, to] = edge;
+      const int difference = (change.exists ? 1 : 0) - (change.existed ? 1 : 0);
+      writer_.edge({from, type, to, static_cast<std::int8_t>(difference), change.record});
+      draft_.counters().edges += static_cast<std::uint64_t>(std::int64_t{difference});
+    }
+  }
+
+  // Looking up -----------------------------------------------------------------------------------
+
+  Result<std::uint32_t> tenant_number(const std::string& name) {
+    AEON_ASSIGN(const std::uint32_t number, draft_.number_of(NameClass::tenant, 0, name));
+    if (number == 0 && !name.empty()) {
+      return fail(Errc::unknown_tenant,
+                  fmt::format("no tenant is named \"{}\"; create it first", name));
+    }
+    return number;
+  }
+
+  // The number of a name, which gets one now if it has none; 0 for the empty name.
+  Result<std::uint32_t> name_number(NameClass kind, std::uint32_t parent,
+                                    const std::string& name) {
+    AEON_ASSIGN(std::uint32_t number, draft_.number_of(kind, parent, name));
+    if (number != 0 || name.empty()) return number;
+    std::uint32_t& next = draft_.counters().next_name[static_cast<std::size_t>(kind)];
+    if (next == UINT32_MAX) return fail(Errc::too_large, "no number is left for a new name");
+    number = next++;
+    draft_.set_name(kind, parent, name, number);
+    writer_.name({kind, parent, number, name});
+    return number;
+  }
+
+  Result<MemoryId> memory_of(const MemoryRef& reference) const {
+    if (reference.id != 0) return reference.id;
+    if (reference.batch_index < resolved_.ids.size()) return resolved_.ids[reference.batch_index];
+    return fail(Errc::unknown_id,
+                fmt::format("an edge refers to memory {} of its batch, which is not remembered "
+                            "before it",
+                            reference.batch_index));
+  }
+
+  Result<std::pair<MemoryId, MemoryId>> edge_ends(const MemoryRef& from, const MemoryRef& to) {
+    AEON_ASSIGN(const MemoryId source, memory_of(from));
+    AEON_ASSIGN(const MemoryId target, memory_of(to));
+    AEON_ASSIGN(const std::uint32_t source_tenant, visible_tenant(source));
+    AEON_ASSIGN(const std::uint32_t target_tenant, visible_tenant(target));
+    if (source_tenant != target_tenant) {
+      return fail(Errc::invalid_argument,
+                  fmt::format("memories {} and {} belong to different tenants; an edge can't cross",
+                              source, target));
+    }
+    return std::pair(source, target);
+  }
+
+  Result<std::uint32_t> visible_tenant(MemoryId id) {
+    AEON_ASSIGN(const VersionState* state, draft_.version(id));
+    if (state == nullptr || !state->visible) return unknown_id(id);
+    return state->tenant;
+  }
+
+  Status check_precondition(const NewMemory& memory, MemoryId owner) {
+    if (memory.mode == PutMode::if_absent && owner != 0) {
+      return fail(Errc::key_exists,
+                  fmt::format("key \"{}\" belongs to memory {}", memory.key, owner));
+    }
+    if (memory.mode != PutMode::if_version) return {};
+    CommitNumber version = 0;
+    if (owner != 0) {
+      AEON_ASSIGN(const VersionState* state, draft_.version(owner));
+      version = state->commit;
+    }
+    if (version == memory.expected_version) return {};
+    return conflict(owner, memory.expected_version, version);
+  }
+
+  Status touch_once(MemoryId id) const {
+    if (!draft_.touched(id)) return {};
+    return fail(Errc::invalid_argument,
+                fmt::format("the batch changes memory {} twice; use two commits", id));
+  }
+
+  static std::unexpected<Error> unknown_id(MemoryId id) {
+    return fail(Errc::unknown_id, fmt::format("no memory {} is visible", id));
+  }
+  static std::unexpected<Error> conflict(MemoryId id, CommitNumber wanted, CommitNumber is) {
+    return fail(Errc::version_conflict,
+                fmt::format("memory {} is at version {}, not at {}: read it again", id, is, wanted));
+  }
+
+  static constexpr MemoryId kLastId = MemoryId{1} << 62;
+
+  const PreparedBatch& prepared_;
+  const CommitNumber commit_;
+  const TimeNs time_;
+  Draft& draft_;
+  Resolved& resolved_;
+  RecordWriter writer_;
+  std::size_t index_ = 0;
+  std::string record_;
+};
+
+}  // namespace
+
+Status resolve(const PreparedBatch& prepared, CommitNumber commit, TimeNs time, Draft& draft,
+               Resolved& resolved) {
+  return Resolver(prepared, commit, time, draft, resolved).run();
+}
+
+}  // namespace aeon::engine

@@ -1,0 +1,52 @@
+// Scores rows against one query: INT8 bounds over many rows, then the stored precision for few.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "engine/row_block.hpp"
+#include "simd/kernels.hpp"
+
+namespace aeon::engine {
+
+class Scorer {
+ public:
+  static constexpr std::uint32_t kStep = 256;  // rows scored at a time
+
+  // The true score of `row` lies in [lower, upper].
+  struct Bounds {
+    std::uint32_t row = 0;
+    float lower = 0;
+    float upper = 0;
+  };
+
+  // `query` must be finite, of the space's dimension, and outlive the scans.
+  void prepare(std::span<const float> query, Metric metric);
+
+  // Scores rows [first, first + count), count <= kStep; returns how many have upper >= threshold.
+  // They can be read with passed(0..n-1) until the next scan.
+  [[nodiscard]] std::uint32_t scan(const RowBlock& block, std::uint32_t first,
+                                   std::uint32_t count, float threshold);
+  [[nodiscard]] const Bounds& passed(std::uint32_t index) const { return passed_[index]; }
+
+  // The score by the stored values. False when they are damaged.
+  [[nodiscard]] bool rescore(const RowBlock& block, std::uint32_t row, float& score);
+
+ private:
+  void bounds_of(const RowBlock& block, std::uint32_t row, std::int32_t dot, float& score,
+                 float& margin) const;
+
+  Metric metric_ = Metric::cosine;
+  std::span<const float> query_;
+  float norm_ = 0;   // |q|
+  float scale_ = 0;  // of the query's codes
+  float error_ = 0;  // |q - scale * codes|
+  QuantisedRow row_;
+  simd::Int8Query int8_;
+  std::vector<float> values_;
+  std::int32_t dots_[kStep] = {};
+  Bounds passed_[kStep] = {};
+};
+
+}  // namespace aeon::engine

@@ -1,0 +1,194 @@
+#include "engine/search.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "engine/filter.hpp"
+#include "engine/scorer.hpp"
+
+namespace aeon::engine {
+
+namespace {
+
+// A row that may be among the k best.
+struct Candidate {
+  float upper = 0;  // its score is not above this
+  std::uint32_t block = 0;
+  std::uint32_t row = 0;
+};
+
+struct Scored {
+  float score = 0;
+  MemoryId id = 0;
+  CommitNumber born = 0;
+};
+constexpr auto kBetter = [](const Scored& a, const Scored& b) {
+  return a.score != b.score ? a.score > b.score : a.id < b.id;
+};
+
+// Buffers of one thread, kept warm between searches.
+struct SearchScratch {
+  std::vector<RowBlock> blocks;
+  std::vector<Candidate> candidates;
+  std::vector<float> lower_bounds;  // min-heap of the k best lower bounds
+  std::vector<Scored> best;         // min-heap of the k best rescored
+  Scorer scorer;
+  Reading::Version version;
+};
+SearchScratch& scratch() {
+  thread_local SearchScratch instance;
+  return instance;
+}
+
+class ExactSearch {
+ public:
+  ExactSearch(const Reading& reading, const VectorSearch& search, SearchScratch& scratch)
+      : reading_(reading), search_(search), scratch_(scratch) {
+    scratch_.blocks.clear();
+    scratch_.candidates.clear();
+    scratch_.lower_bounds.clear();
+    scratch_.best.clear();
+    scratch_.scorer.prepare(search.vector, search.space->spec.metric);
+  }
+
+  Status run(Answer& answer) {
+    collect_blocks();
+    for (std::uint32_t i = 0; i < scratch_.blocks.size(); ++i) AEON_TRY(scan(i));
+    rescore();
+    fill(answer);
+    return {};
+  }
+
+ private:
+  void collect_blocks() {
+    const std::uint32_t space = search_.space->number;
+    for (const auto& segment : reading_.view.segments()) {
+      for (const ClusterEntry& entry :
+           find_partition(segment->clusters(), space, search_.tenant)) {
+        const RowBlock block = read_cluster(segment->segment(), entry, damaged_);
+        if (block.count > 0) scratch_.blocks.push_back(block);
+      }
+    }
+    for (const auto& tail : reading_.view.tails()) {
+      const RowTail* rows = tail->rows(space, search_.tenant);
+      if (rows == nullptr) continue;
+      rows->for_each_block([this](const RowBlock& block) { scratch_.blocks.push_back(block); });
+    }
+  }
+
+  Status scan(std::uint32_t index) {
+    const RowBlock& block = scratch_.blocks[index];
+    rows_scanned_ += block.count;
+    for (std::uint32_t first = 0; first < block.count; first += Scorer::kStep) {
+      const std::uint32_t count = std::min(Scorer::kStep, block.count - first);
+      const std::uint32_t passed = scratch_.scorer.scan(block, first, count, threshold_);
+      for (std::uint32_t i = 0; i < passed; ++i) AEON_TRY(consider(index, i));
+    }
+    return {};
+  }
+
+  // A row whose upper bound reached the threshold of its step: is it seen, and does it still pass?
+  Status consider(std::uint32_t block_index, std::uint32_t passed) {
+    const Scorer::Bounds bounds = scratch_.scorer.passed(passed);
+    if (bounds.upper < threshold_) return {};
+    const RowBlock& block = scratch_.blocks[block_index];
+    if (!matches(block, bounds.row)) return {};
+    if (reading_.ended_at(search_.space->number, block.nodes[bounds.row], damaged_) != 0) return {};
+    if (search_.filter != nullptr) {
+      AEON_ASSIGN(const bool kept, passes_filter(block.ids[bounds.row]));
+      if (!kept) return {};
+    }
+    push_lower_bound(bounds.lower);
+    scratch_.candidates.push_back({bounds.upper, block_index, bounds.row});
+    if (scratch_.candidates.size() >= compact_at_) compact();
+    return {};
+  }
+
+  [[nodiscard]] bool matches(const RowBlock& block, std::uint32_t row) const {
+    return block.born[row] <= reading_.commit &&
+           (search_.session == 0 || block.sessions[row] == search_.session) &&
+           (search_.kind == 0 || block.kinds[row] == search_.kind) &&
+           block.times[row] >= search_.since && block.times[row] < search_.until;
+  }
+
+  Result<bool> passes_filter(MemoryId id) {
+    AEON_ASSIGN(const bool visible, reading_.try_version(id, scratch_.version));
+    return visible && search_.filter->matches(scratch_.version.record.metadata);
+  }
+
+  void push_lower_bound(float lower) {
+    auto& heap = scratch_.lower_bounds;
+    if (heap.size() < search_.k) {
+      heap.push_back(lower);
+      std::ranges::push_heap(heap, std::greater{});
+    } else if (lower > heap.front()) {
+      std::ranges::pop_heap(heap, std::greater{});
+      heap.back() = lower;
+      std::ranges::push_heap(heap, std::greater{});
+    }
+    if (heap.size() == search_.k) threshold_ = heap.front();
+  }
+
+  // Drops candidates that the threshold has passed by; keeps the list's growth linear in what
+  // really is undecided.
+  void compact() {
+    std::erase_if(scratch_.candidates,
+                  [this](const Candidate& candidate) { return candidate.upper < threshold_; });
+    compact_at_ = std::max<std::size_t>(2 * scratch_.candidates.size(), kFirstCompact);
+  }
+
+  // Best upper bound first: once the k-th best exact score reaches the next upper bound, the rest
+  // can't matter. Ties are decided by id, so equality must still be looked at.
+  void rescore() {
+    compact();
+    std::ranges::sort(scratch_.candidates, std::greater{}, &Candidate::upper);
+    auto& best = scratch_.best;
+    for (const Candidate& candidate : scratch_.candidates) {
+      if (best.size() == search_.k && candidate.upper < best.front().score) break;
+      const RowBlock& block = scratch_.blocks[candidate.block];
+      Scored scored{0, block.ids[candidate.row], block.born[candidate.row]};
+      if (!scratch_.scorer.rescore(block, candidate.row, scored.score)) {
+        damaged_ = true;
+        continue;
+      }
+      if (best.size() == search_.k) {
+        if (!kBetter(scored, best.front())) continue;
+        std::ranges::pop_heap(best, kBetter);
+        best.pop_back();
+      }
+      best.push_back(scored);
+      std::ranges::push_heap(best, kBetter);
+    }
+    std::ranges::sort(best, kBetter);
+  }
+
+  void fill(Answer& answer) const {
+    answer.hits.clear();
+    for (const Scored& scored : scratch_.best) {
+      answer.hits.push_back({scored.id, scored.born, scored.score});
+    }
+    answer.commit = reading_.commit;
+    answer.partial = damaged_;
+    answer.exact = !damaged_;
+    answer.rows_scanned = rows_scanned_;
+  }
+
+  static constexpr std::size_t kFirstCompact = 1024;
+
+  const Reading& reading_;
+  const VectorSearch& search_;
+  SearchScratch& scratch_;
+  float threshold_ = -std::numeric_limits<float>::infinity();
+  std::size_t compact_at_ = kFirstCompact;
+  std::uint64_t rows_scanned_ = 0;
+  bool damaged_ = false;
+};
+
+}  // namespace
+
+Status search_exact(const Reading& reading, const VectorSearch& search, Answer& answer) {
+  return ExactSearch(reading, search, scratch()).run(answer);
+}
+
+}  // namespace aeon::engine

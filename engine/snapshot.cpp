@@ -1,0 +1,229 @@
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "engine/filter.hpp"
+#include "engine/find_row.hpp"
+#include "engine/palace.hpp"
+#include "engine/prepare.hpp"
+#include "engine/search.hpp"
+#include "engine/store.hpp"
+#include "storage/visible_cursor.hpp"
+
+namespace aeon {
+
+using engine::NameClass;
+using engine::Reading;
+
+// The commit number is known before the view is loaded, so the view holds that commit; see
+// Store::visible().
+Snapshot::Snapshot(const engine::Store& store, CommitNumber commit)
+    : store_(&store), commit_(commit) {
+  const auto guard = store.enter();
+  view_ = &store.view();
+  view_->hold();
+  store.note_hold(+1);
+}
+
+Snapshot::Snapshot(Snapshot&& other) noexcept
+    : store_(std::exchange(other.store_, nullptr)),
+      view_(std::exchange(other.view_, nullptr)),
+      commit_(other.commit_) {}
+
+Snapshot& Snapshot::operator=(Snapshot&& other) noexcept {
+  if (this == &other) return *this;
+  release();
+  store_ = std::exchange(other.store_, nullptr);
+  view_ = std::exchange(other.view_, nullptr);
+  commit_ = other.commit_;
+  return *this;
+}
+
+Snapshot::~Snapshot() { release(); }
+
+void Snapshot::release() noexcept {
+  if (view_ == nullptr) return;
+  store_->note_hold(-1);
+  if (view_->release()) delete view_;
+  view_ = nullptr;
+}
+
+Reading Snapshot::reading() const noexcept { return {*view_, store_->catalog(), commit_}; }
+
+CommitNumber Snapshot::commit() const noexcept { return commit_; }
+
+namespace {
+
+Result<const engine::SpaceInfo*> space_of(const Reading& reading, std::string_view name) {
+  if (!name.empty()) {
+    const engine::SpaceInfo* space = reading.catalog.find(name, reading.commit);
+    if (space != nullptr) return space;
+    return fail(Errc::unknown_space, fmt::format("no space is named \"{}\"", name));
+  }
+  if (const engine::SpaceInfo* space = reading.catalog.lexical(reading.commit)) return space;
+  const engine::SpaceInfo* first = reading.catalog.at(1);
+  if (first != nullptr && first->born <= reading.commit) return first;
+  return fail(Errc::unknown_space, "the palace has no vector space; create one first");
+}
+
+// The vector to search with: the caller's, or the embedded text. Empty when the text has no word.
+Result<std::span<const float>> vector_of(const Query& query, const SpaceSpec& spec) {
+  if (!query.vector.empty()) {
+    AEON_TRY(engine::check_vector(query.vector, query.model, spec, "the query vector"));
+    return query.vector;
+  }
+  AEON_TRY(engine::check_text(query.text, "the query text"));
+  if (spec.model != kLexicalModel) {
+    return fail(Errc::model_mismatch,
+                fmt::format("space \"{}\" takes vectors of \"{}\"; the built-in embedder makes "
+                            "those of \"{}\": give a vector, or name another space",
+                            spec.name, spec.model, kLexicalModel));
+  }
+  return engine::embed_lexically(query.text);
+}
+
+void clear(Answer& answer, CommitNumber commit) {
+  answer.hits.clear();
+  answer.commit = commit;
+  answer.partial = false;
+  answer.exact = true;
+  answer.rows_scanned = 0;
+}
+
+}  // namespace
+
+Status Snapshot::recall(const Query& query, Answer& answer) const {
+  const Reading reading = this->reading();
+  if (query.k < 1 || query.k > kMaxK) {
+    return fail(Errc::invalid_argument, fmt::format("k is {}; it must be within 1..{}", query.k,
+                                                    kMaxK));
+  }
+  if (query.vector.empty() && query.text.empty()) {
+    return fail(Errc::invalid_argument, "the query has neither a vector nor text");
+  }
+  engine::VectorSearch search;
+  AEON_ASSIGN(search.space, space_of(reading, query.space));
+  AEON_ASSIGN(search.tenant, reading.tenant_number(query.tenant));
+  AEON_ASSIGN(search.vector, vector_of(query, search.space->spec));
+  search.k = query.k;
+  search.since = query.since;
+  search.until = query.until;
+  std::unique_ptr<engine::Filter> filter;
+  if (!query.filter.empty()) {
+    AEON_ASSIGN(filter, engine::Filter::parse(query.filter));
+    search.filter = filter.get();
+  }
+  bool nothing = search.vector.empty();
+  if (!query.session.empty()) {
+    AEON_ASSIGN(search.session,
+                reading.number_of(NameClass::session, search.tenant, query.session));
+    nothing = nothing || search.session == 0;
+  }
+  if (!query.kind.empty()) {
+    AEON_ASSIGN(search.kind, reading.number_of(NameClass::kind, 0, query.kind));
+    nothing = nothing || search.kind == 0;
+  }
+  if (!nothing) return engine::search_exact(reading, search, answer);
+  clear(answer, commit_);
+  return {};
+}
+
+namespace {
+
+Status read_vectors(const Reading& reading, const engine::VersionRecord& record,
+                    CommitNumber version, MemoryId id, Memory& memory) {
+  memory.vectors.clear();
+  for (const engine::RowName& name : record.rows) {
+    const engine::SpaceInfo* space = reading.catalog.at(name.space);
+    if (space == nullptr) continue;
+    Memory::Vector& vector = memory.vectors.emplace_back();
+    vector.space = space->spec.name;
+    vector.model = space->spec.model;
+    vector.values.resize(space->spec.dimension);
+    AEON_TRY(engine::read_row(reading, name, record.tenant, version, id, vector.values));
+  }
+  return {};
+}
+
+}  // namespace
+
+Status Snapshot::get(MemoryId id, Memory& memory, bool with_vectors) const {
+  const Reading reading = this->reading();
+  Reading::Version version;
+  AEON_TRY(reading.find_version(id, version));
+  const engine::VersionRecord& record = version.record;
+  memory.id = id;
+  memory.version = version.commit;
+  AEON_ASSIGN(memory.tenant, reading.name_of(NameClass::tenant, record.tenant));
+  AEON_ASSIGN(memory.session, reading.name_of(NameClass::session, record.session));
+  AEON_ASSIGN(memory.kind, reading.name_of(NameClass::kind, record.kind));
+  memory.key = record.key;
+  memory.content_type = record.content_type;
+  memory.metadata = record.metadata;
+  memory.event_time = record.event_time;
+  memory.commit_time = record.commit_time;
+  memory.valid_from = record.valid_from;
+  memory.valid_to = record.valid_to;
+  memory.expires = record.expires;
+  memory.importance = record.importance;
+  AEON_TRY(reading.read_content(record, memory.content));
+  memory.vectors.clear();
+  return with_vectors ? read_vectors(reading, record, version.commit, id, memory) : Status{};
+}
+
+Result<MemoryId> Snapshot::find_key(std::string_view tenant, std::string_view key) const {
+  const Reading reading = this->reading();
+  AEON_ASSIGN(const std::uint32_t number, reading.tenant_number(tenant));
+  AEON_ASSIGN(const MemoryId id, reading.key_owner(number, key));
+  if (id != 0) return id;
+  return fail(Errc::unknown_id, fmt::format("no memory has the key \"{}\"", key));
+}
+
+Status Snapshot::list(MemoryId after, std::size_t limit, std::vector<MemoryId>& ids) const {
+  ids.clear();
+  if (after == UINT64_MAX) return {};
+  std::string from;
+  engine::version_key(from, after + 1);
+  std::string prefix;
+  storage::begin_key(prefix, storage::Table::versions);
+  storage::VisibleCursor cursor(view_->runs(), commit_);
+  engine::VersionRecord record;
+  for (cursor.seek(prefix, from); cursor.valid() && ids.size() < limit; cursor.next()) {
+    if (!engine::decode_version(cursor.value(), record)) {
+      return fail(Errc::damaged, "a version record does not decode; run aeon verify");
+    }
+    storage::KeyDecoder key(cursor.user_key());
+    key.u8();
+    if (record.live) ids.push_back(key.u64());
+  }
+  return cursor.status();
+}
+
+std::vector<SpaceSpec> Snapshot::spaces() const {
+  std::vector<SpaceSpec> specs;
+  const engine::Catalog& catalog = store_->catalog();
+  for (std::uint32_t number = 1; number <= catalog.count(); ++number) {
+    if (catalog.at(number)->born <= commit_) specs.push_back(catalog.at(number)->spec);
+  }
+  return specs;
+}
+
+Result<std::vector<std::string>> Snapshot::tenants() const {
+  std::string prefix;
+  storage::begin_key(prefix, storage::Table::names).u8(static_cast<std::uint8_t>(NameClass::tenant));
+  std::vector<std::string> names;
+  storage::VisibleCursor cursor(view_->runs(), commit_);
+  for (cursor.seek(prefix); cursor.valid(); cursor.next()) {
+    storage::KeyDecoder key(cursor.user_key());
+    key.u8();
+    key.u8();
+    key.u32();
+    names.push_back(key.text());
+  }
+  AEON_TRY(cursor.status());
+  return names;
+}
+
+}  // namespace aeon

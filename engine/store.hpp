@@ -1,0 +1,174 @@
+// One opened palace: what its readers look at, what its writers take turns with, and the thread
+// that keeps up with other processes. The work is spread over files by what it does:
+//
+//   open.cpp        create, open, recover, close
+//   commit.cpp      the leader of a group: resolve, append, sync, apply, publish
+//   follow.cpp      taking over what other processes committed or settled
+//   checkpoint.cpp  settling tails into segments, merging segments
+//
+// Readers use `view_` and `visible_` only. Everything else belongs to whoever holds a mutex:
+// write_mutex_ (apply, log, view changes) or upkeep_mutex_ (one checkpoint at a time; taken first).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "engine/apply.hpp"
+#include "engine/catalog.hpp"
+#include "engine/control.hpp"
+#include "engine/counters.hpp"
+#include "engine/palace.hpp"
+#include "engine/prepare.hpp"
+#include "engine/resolve.hpp"
+#include "engine/view.hpp"
+#include "storage/epoch.hpp"
+#include "storage/manifest.hpp"
+#include "storage/mutex.hpp"
+#include "wal/commit_queue.hpp"
+#include "wal/log_reader.hpp"
+#include "wal/log_writer.hpp"
+
+namespace aeon::engine {
+
+class Store {
+ public:
+  [[nodiscard]] static Status create(const std::string& directory, storage::Os& os);
+  [[nodiscard]] static Result<std::unique_ptr<Store>> open(const std::string& directory,
+                                                           const OpenOptions& options);
+  ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  [[nodiscard]] Result<Ack> commit(Batch batch, Durability level);
+  [[nodiscard]] Status checkpoint(bool merge_all);
+  [[nodiscard]] Status catch_up();  // to what other processes have written by now
+  [[nodiscard]] Status close();
+  [[nodiscard]] Result<Stats> stats();
+  [[nodiscard]] Result<VerifyReport> verify();
+
+  // Readers, wait-free. The view is alive inside `guard`, or as long as it is held.
+  [[nodiscard]] storage::EpochDomain::Guard enter() const { return epochs_.enter(); }
+  // The commit number is read first: every view published after it holds that commit, so any view
+  // loaded later does. (3), (4) in publish().
+  [[nodiscard]] CommitNumber visible() const noexcept {
+    return visible_.load(std::memory_order_acquire);  // (4)
+  }
+  [[nodiscard]] const View& view() const noexcept {
+    return *view_.load(std::memory_order_acquire);  // (6)
+  }
+  [[nodiscard]] const Catalog& catalog() const noexcept { return catalog_; }
+
+  // Snapshots that are held, for stats.
+  void note_hold(int change) const noexcept {
+    holds_.fetch_add(static_cast<std::uint64_t>(std::int64_t{change}), std::memory_order_relaxed);
+  }
+
+ private:
+  // A commit on its way through the queue.
+  struct Pending : wal::CommitQueue::Waiter {
+    Pending(const PreparedBatch* batch, Durability wanted) : prepared(batch), level(wanted) {}
+    const PreparedBatch* prepared;  // null: a rotation
+    Durability level;
+    Resolved resolved;
+    wal::PreparedCommit frame;
+    Ack ack;
+    std::optional<Error> error;
+  };
+  Store(storage::Os& os, std::string directory, OpenOptions options, storage::Manifest manifest);
+
+  // open.cpp
+  Status load_manifest() AEON_REQUIRES(write_mutex_);
+  Status load_spaces(const View& loaded, CommitNumber commit) AEON_REQUIRES(write_mutex_);
+  Status recover() AEON_REQUIRES(write_mutex_);
+  Status recover_alone() AEON_REQUIRES(write_mutex_);
+  Status drop_log_cache();
+  Status read_to_end() AEON_REQUIRES(write_mutex_);
+  Status remove_orphans() AEON_REQUIRES(write_mutex_);
+  Status append_closing_frame() AEON_REQUIRES(write_mutex_);
+  void start_background();
+  void stop_background();
+  void run_background();
+
+  // commit.cpp
+  [[nodiscard]] Status submit(Pending& pending);
+  void lead();
+  Status lead_group(std::span<wal::CommitQueue::Waiter* const> group) AEON_REQUIRES(write_mutex_);
+  Status take_turn() AEON_REQUIRES(write_mutex_);
+  void end_turn() AEON_REQUIRES(write_mutex_);
+  Status write_group(std::span<Pending* const> accepted) AEON_REQUIRES(write_mutex_);
+  Status append_group(std::span<Pending* const> accepted) AEON_REQUIRES(write_mutex_);
+  [[nodiscard]] std::vector<Pending*> resolve_group(std::span<Pending* const> group)
+      AEON_REQUIRES(write_mutex_);
+  void finish_commit(Pending& pending) AEON_REQUIRES(write_mutex_);
+  void poison(const Error& error) AEON_REQUIRES(write_mutex_);
+  [[nodiscard]] Status refuse_if_read_only() const AEON_REQUIRES(write_mutex_);
+
+  // follow.cpp
+  Status follow_to(CommitNumber last) AEON_REQUIRES(write_mutex_);
+  Status apply_frame(const wal::CommitHeader& header, std::string_view payload,
+                     const wal::LogPosition& after) AEON_REQUIRES(write_mutex_);
+  Status adopt_manifest() AEON_REQUIRES(write_mutex_);
+  Status adopt_state() AEON_REQUIRES(write_mutex_);
+
+  Status reload() AEON_REQUIRES(write_mutex_);
+  void publish_view(std::unique_ptr<View> view) AEON_REQUIRES(write_mutex_);
+  Status rotate_tails() AEON_REQUIRES(write_mutex_);
+  void wake_followers();
+  Result<std::map<std::uint64_t, std::shared_ptr<const BlobFile>>> open_blobs(const View* known);
+  Result<std::vector<std::shared_ptr<const SegmentView>>> open_segments(const View* known);
+
+  // verify.cpp
+  Status verify_log(VerifyReport& report) AEON_REQUIRES(write_mutex_);
+
+  // checkpoint.cpp
+  Status settle();
+  Status merge_tiers(bool merge_all);
+  Status publish_manifest(storage::ManifestState state);
+  void retire_logs(std::uint64_t first_kept);
+
+  storage::Os& os_;
+  const std::string directory_;
+  const OpenOptions options_;
+  const storage::PalaceUuid palace_;
+  const std::uint64_t author_;  // names this opening in commit headers
+  const wal::LogPlace log_place_;
+  std::unique_ptr<Control> control_;  // null when read-only
+
+  Catalog catalog_;  // written under write_mutex_
+  mutable storage::EpochDomain epochs_;
+  // (3) stores synchronize-with (4): everything of the commit was applied before.
+  std::atomic<CommitNumber> visible_{0};
+  // (5) stores synchronize-with (6): the view was complete before.
+  std::atomic<View*> view_{nullptr};
+  mutable std::atomic<std::uint64_t> holds_{0};
+
+  wal::CommitQueue queue_;
+
+  storage::Mutex upkeep_mutex_;
+  storage::Mutex write_mutex_;
+  storage::Manifest manifest_ AEON_GUARDED_BY(write_mutex_);
+  Counters counters_ AEON_GUARDED_BY(write_mutex_);
+  wal::LogPosition position_ AEON_GUARDED_BY(write_mutex_);  // behind the last applied frame
+  // By the last commit of each frozen tail: where the log goes on after it.
+  std::map<CommitNumber, wal::LogPosition> rotations_ AEON_GUARDED_BY(write_mutex_);
+  std::unique_ptr<wal::LogReader> reader_ AEON_GUARDED_BY(write_mutex_);
+  std::unique_ptr<wal::LogWriter> writer_ AEON_GUARDED_BY(write_mutex_);
+  std::string read_only_reason_ AEON_GUARDED_BY(write_mutex_);
+  bool damaged_log_ AEON_GUARDED_BY(write_mutex_) = false;
+  bool cleanly_closed_ AEON_GUARDED_BY(write_mutex_) = false;  // no frame since the closing frame
+  bool opened_clean_ AEON_GUARDED_BY(write_mutex_) = false;
+  std::uint64_t bytes_cut_ AEON_GUARDED_BY(write_mutex_) = 0;
+  bool closed_ AEON_GUARDED_BY(write_mutex_) = false;
+  CommitNumber durable_ AEON_GUARDED_BY(write_mutex_) = 0;
+
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> wants_checkpoint_{false};
+  std::thread background_;
+};
+
+}  // namespace aeon::engine

@@ -1,0 +1,89 @@
+#include "engine/tail.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <tuple>
+
+#include "storage/versioned_key.hpp"
+
+namespace aeon::engine {
+
+namespace {
+
+std::array<char, 8> partition_key(std::uint32_t space, std::uint32_t tenant) {
+  std::array<char, 8> key{};
+  for (unsigned i = 0; i < 4; ++i) {
+    key[i] = static_cast<char>(space >> (24 - 8 * i));
+    key[4 + i] = static_cast<char>(tenant >> (24 - 8 * i));
+  }
+  return key;
+}
+
+}  // namespace
+
+const RowTail* Tail::rows(std::uint32_t space, std::uint32_t tenant) const noexcept {
+  const auto key = partition_key(space, tenant);
+  const std::string_view wanted(key.data(), key.size());
+  storage::RunTail::Cursor cursor(partitions_);
+  cursor.seek(wanted);
+  if (!cursor.valid() || cursor.key() != wanted) return nullptr;
+  return storage::load<const RowTail*>(cursor.value().data());
+}
+
+std::uint64_t Tail::ended_at(std::uint32_t space, std::uint32_t node) const noexcept {
+  const EndsTail* ends = ends_[space].load(std::memory_order_acquire);  // (2)
+  return ends == nullptr ? 0 : ends->ended_at(node);
+}
+
+bool Tail::put(std::string_view key, CommitNumber commit, std::string_view value) {
+  key_.assign(key);
+  storage::append_commit(key_, commit);
+  return keyed_.insert(key_, value).has_value();
+}
+
+RowTail* Tail::find_or_add(const SpaceInfo& space, std::uint32_t tenant) {
+  if (const RowTail* found = rows(space.number, tenant)) return const_cast<RowTail*>(found);
+  row_tails_.push_back(std::make_unique<RowTail>(space.number, tenant, space.spec.dimension,
+                                                 space.spec.precision));
+  RowTail* added = row_tails_.back().get();
+  const auto key = partition_key(space.number, tenant);
+  const Status inserted = partitions_.insert(
+      {key.data(), key.size()}, {reinterpret_cast<const char*>(&added), sizeof added});
+  return inserted ? added : nullptr;
+}
+
+bool Tail::add_row(const SpaceInfo& space, std::uint32_t tenant, const RowData& row,
+                   const RowStamp& stamp) {
+  RowTail* rows = find_or_add(space, tenant);
+  return rows != nullptr && rows->append(arena_, row, stamp);
+}
+
+bool Tail::end_row(RowName name, CommitNumber commit) {
+  assert(name.space >= 1 && name.space <= kMaxSpaces);
+  EndsTail* ends = ends_[name.space].load(std::memory_order_relaxed);  // only the writer stores
+  if (ends == nullptr) {
+    end_tails_.push_back(std::make_unique<EndsTail>(name.space));
+    ends = end_tails_.back().get();
+    ends_[name.space].store(ends, std::memory_order_release);  // (1) synchronizes-with (2)
+  }
+  return ends->end(arena_, name.node, commit);
+}
+
+std::vector<const RowTail*> Tail::partitions() const {
+  std::vector<const RowTail*> partitions;
+  for (const auto& rows : row_tails_) partitions.push_back(rows.get());
+  std::ranges::sort(partitions, {}, [](const RowTail* rows) {
+    return std::tuple(rows->space(), rows->tenant());
+  });
+  return partitions;
+}
+
+std::vector<EndEntry> Tail::ends() const {
+  std::vector<EndEntry> entries;
+  for (const auto& slot : ends_) {
+    if (const EndsTail* ends = slot.load(std::memory_order_acquire)) ends->collect(entries);
+  }
+  return entries;
+}
+
+}  // namespace aeon::engine

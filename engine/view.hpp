@@ -1,0 +1,108 @@
+// A view: the set of segments, blob files and tails that together hold everything up to now. It is
+// immutable; a checkpoint, a compaction or a rotation publishes another one by swapping a pointer.
+// Which commits of it a reader sees is arithmetic: see Reading.
+//
+// A view is held, not copied: `holds` counts one for being published and one for each snapshot. A
+// reader takes its hold inside an epoch guard, so that a view that was replaced meanwhile is still
+// alive; the writer drops the published hold only after a grace period, when no reader can be
+// between "loaded the pointer" and "counted the hold". The last hold deletes the view.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/catalog.hpp"
+#include "engine/segment_view.hpp"
+#include "engine/tail.hpp"
+#include "engine/version_record.hpp"
+#include "storage/blob_reader.hpp"
+#include "storage/manifest.hpp"
+#include "storage/run_set.hpp"
+
+namespace aeon::engine {
+
+struct BlobFile {
+  storage::BlobFileInfo info;
+  std::shared_ptr<const storage::BlobReader> reader;
+};
+
+class View {
+ public:
+  // `segments` and `tails` oldest first; the last tail is the active one.
+  View(std::vector<std::shared_ptr<const SegmentView>> segments,
+       std::map<std::uint64_t, std::shared_ptr<const BlobFile>> blobs,
+       std::vector<std::shared_ptr<Tail>> tails, CommitNumber settled);
+
+  [[nodiscard]] std::span<const std::shared_ptr<const SegmentView>> segments() const noexcept {
+    return segments_;
+  }
+  [[nodiscard]] const std::map<std::uint64_t, std::shared_ptr<const BlobFile>>& blobs()
+      const noexcept {
+    return blobs_;
+  }
+  [[nodiscard]] std::span<const std::shared_ptr<Tail>> tails() const noexcept { return tails_; }
+  [[nodiscard]] Tail& active() const noexcept { return *tails_.back(); }
+  [[nodiscard]] const storage::RunSet& runs() const noexcept { return runs_; }
+  // Segments hold everything up to this commit.
+  [[nodiscard]] CommitNumber settled() const noexcept { return settled_; }
+
+  void hold() const noexcept { holds_.fetch_add(1, std::memory_order_relaxed); }
+  // True when that was the last hold and the caller must delete the view.
+  [[nodiscard]] bool release() const noexcept {
+    // Release: what this holder read happens before the deletion; acquire: by whoever deletes.
+    return holds_.fetch_sub(1, std::memory_order_acq_rel) == 1;
+  }
+
+ private:
+  std::vector<std::shared_ptr<const SegmentView>> segments_;
+  std::map<std::uint64_t, std::shared_ptr<const BlobFile>> blobs_;
+  std::vector<std::shared_ptr<Tail>> tails_;
+  storage::RunSet runs_;
+  const CommitNumber settled_;
+  mutable std::atomic<std::uint64_t> holds_{1};
+};
+
+// One instant: a view and a commit number. Reads through it are wait-free and thread-safe as long
+// as the caller keeps the view alive.
+struct Reading {
+  const View& view;
+  const Catalog& catalog;
+  CommitNumber commit;
+
+  // The newest value of a key (without commit suffix) at this instant, or nullopt.
+  [[nodiscard]] Result<std::optional<storage::RunSet::Found>> find(
+      std::string_view key, storage::LookupScratch& scratch) const {
+    return view.runs().newest(key, commit, scratch);
+  }
+  // The commit that ended a row at or before this instant, or 0.
+  [[nodiscard]] CommitNumber ended_at(std::uint32_t space, std::uint32_t node,
+                                      bool& damaged) const noexcept;
+
+  // The number of a name, or 0 when it has none at this instant.
+  [[nodiscard]] Result<std::uint32_t> number_of(NameClass kind, std::uint32_t parent,
+                                                std::string_view name) const;
+  // The name behind a number; empty for 0.
+  [[nodiscard]] Result<std::string> name_of(NameClass kind, std::uint32_t number) const;
+  // The tenant's number; "" is the default tenant. Errors: unknown_tenant.
+  [[nodiscard]] Result<std::uint32_t> tenant_number(std::string_view name) const;
+
+  // A visible memory's record and version. Views point into the view's memory. Errors: unknown_id.
+  struct Version {
+    VersionRecord record;
+    CommitNumber commit = 0;
+  };
+  [[nodiscard]] Status find_version(MemoryId id, Version& version) const;
+  // The same without an error for what is not visible: false then.
+  [[nodiscard]] Result<bool> try_version(MemoryId id, Version& version) const;
+  // The whole content of a version.
+  [[nodiscard]] Status read_content(const VersionRecord& record, std::string& content) const;
+  // The id that holds a unique key, or 0.
+  [[nodiscard]] Result<MemoryId> key_owner(std::uint32_t tenant, std::string_view key) const;
+};
+
+}  // namespace aeon::engine

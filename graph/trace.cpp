@@ -1,0 +1,87 @@
+#include "graph/trace.hpp"
+
+namespace aeon::graph {
+
+EdgeCursor::EdgeCursor(const Instant& instant, std::uint64_t node, Way way, std::uint32_t type)
+    : cursor_(instant.runs, instant.commit), way_(way) {
+  std::string prefix;
+  auto key = storage::begin_key(
+      prefix, way == Way::out ? storage::Table::edges_out : storage::Table::edges_in);
+  key.u64(node);
+  if (type != 0) key.u32(type);
+  cursor_.seek(prefix);
+  settle();
+}
+
+void EdgeCursor::next() {
+  cursor_.next();
+  settle();
+}
+
+// To the next entry that is a live edge.
+void EdgeCursor::settle() {
+  for (valid_ = false; cursor_.valid(); cursor_.next()) {
+    const DecodedEdge decoded = decode_edge(cursor_.value());
+    storage::KeyDecoder key(cursor_.user_key());
+    key.u8();
+    const std::uint64_t near = key.u64();
+    edge_.type = key.u32();
+    const std::uint64_t far = key.u64();
+    if (!decoded.ok || !key.ok()) {
+      malformed_ = true;
+      return;
+    }
+    if (!decoded.edge) continue;
+    edge_.from = way_ == Way::out ? near : far;
+    edge_.to = way_ == Way::out ? far : near;
+    edge_.record = *decoded.edge;
+    edge_.commit = cursor_.commit();
+    valid_ = true;
+    return;
+  }
+}
+
+Status EdgeCursor::status() const {
+  if (malformed_) return fail(Errc::damaged, "an edge record does not decode; run aeon verify");
+  return cursor_.status();
+}
+
+Result<std::uint64_t> step_on_line(const Instant& instant, std::uint64_t id, Way way) {
+  const EdgeCursor cursor(instant, id, way, kNextType);
+  AEON_TRY(cursor.status());
+  return cursor.valid() ? cursor.other_end() : 0;
+}
+
+TimelineCursor::TimelineCursor(const Instant& instant, std::uint32_t tenant, std::uint32_t session,
+                               std::int64_t since, std::int64_t until)
+    : cursor_(instant.runs, instant.commit), until_(until) {
+  std::string prefix;
+  storage::begin_key(prefix, storage::Table::events).u32(tenant).u32(session);
+  std::string from;
+  event_key(from, tenant, session, since, 0);
+  cursor_.seek(prefix, from);
+  settle();
+}
+
+void TimelineCursor::next() {
+  cursor_.next();
+  settle();
+}
+
+// To the next entry that is an event still standing at that time.
+void TimelineCursor::settle() {
+  for (valid_ = false; cursor_.valid(); cursor_.next()) {
+    storage::KeyDecoder key(cursor_.user_key());
+    key.u8();
+    key.u32();
+    key.u32();
+    event_.time = key.i64();
+    event_.id = key.u64();
+    if (!key.ok() || event_.time >= until_) return;
+    if (cursor_.value().empty()) continue;
+    valid_ = true;
+    return;
+  }
+}
+
+}  // namespace aeon::graph
