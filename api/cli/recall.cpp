@@ -1,0 +1,206 @@
+// aeon recall: what is nearest to a text or a vector.
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "api/cli/command.hpp"
+#include "api/cli/files.hpp"
+#include "api/cli/options.hpp"
+#include "api/cli/show.hpp"
+#include "api/export_line.hpp"
+#include "api/json_line.hpp"
+#include "api/time_text.hpp"
+
+namespace aeon::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Options {
+  std::string directory;
+  std::string text;
+  std::string vector;
+  std::string model;
+  std::string space;
+  std::string tenant;
+  std::string session;
+  std::string kind;
+  std::string since;
+  std::string until;
+  std::string filter;
+  std::optional<CommitNumber> as_of;
+  std::uint32_t k = 10;
+  bool explain = false;
+};
+
+// What a recall found, and what it cost.
+struct Outcome {
+  Answer answer;
+  std::string space;
+  double open_us = 0;
+  double recall_us = 0;
+};
+
+double us_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
+}
+
+// A vector without a space means the only one that is not the built-in embedder's; a vector
+// without a model is taken for one of the space's own.
+Status choose_space(const Snapshot& snapshot, const Options& options, NewVector& vector) {
+  vector.space = options.space;
+  vector.model = options.model;
+  if (vector.values.empty()) return {};
+  NewMemory carrier;
+  carrier.vectors.push_back(std::move(vector));
+  AEON_TRY(api::fill_vectors(carrier, snapshot.spaces()));
+  vector = std::move(carrier.vectors.front());
+  return {};
+}
+
+Status read_times(const Options& options, Query& query) {
+  if (!options.since.empty()) {
+    AEON_ASSIGN(query.since, api::parse_time(options.since));
+  }
+  if (!options.until.empty()) {
+    AEON_ASSIGN(query.until, api::parse_time(options.until));
+  }
+  return {};
+}
+
+Result<Outcome> recall(const Snapshot& snapshot, const Options& options) {
+  Outcome outcome;
+  NewVector vector;
+  if (!options.vector.empty()) {
+    AEON_ASSIGN(const std::string text, read_file(options.vector, LineReader::kMaxLine));
+    AEON_ASSIGN(vector.values, api::parse_floats(text));
+    if (vector.values.empty()) {
+      return fail(Errc::invalid_argument,
+                  fmt::format("{} holds no numbers; write them as [0.1, 0.2]", options.vector));
+    }
+  }
+  AEON_TRY(choose_space(snapshot, options, vector));
+  Query query{.tenant = options.tenant,
+              .space = vector.space,
+              .vector = vector.values,
+              .model = vector.model,
+              .text = options.text,
+              .k = options.k,
+              .session = options.session,
+              .kind = options.kind,
+              .filter = options.filter};
+  AEON_TRY(read_times(options, query));
+  const auto start = Clock::now();
+  AEON_TRY(snapshot.recall(query, outcome.answer));
+  outcome.recall_us = us_since(start);
+  outcome.space = vector.space;
+  return outcome;
+}
+
+std::string hit_json(const Hit& hit, std::size_t rank, const Memory& memory) {
+  api::JsonLine line;
+  line.add("rank", rank).add("score", hit.score).add_raw("memory", api::memory_json(memory));
+  return std::move(line).finish();
+}
+
+std::string summary_json(const Outcome& outcome) {
+  const Answer& answer = outcome.answer;
+  api::JsonLine line;
+  line.add("hits", answer.hits.size()).add("commit", answer.commit);
+  line.add("exact", answer.exact).add("partial", answer.partial);
+  line.add("rows_scanned", answer.rows_scanned).add("recall_us", outcome.recall_us);
+  return std::move(line).finish();
+}
+
+std::string summary_text(const Outcome& outcome) {
+  const Answer& answer = outcome.answer;
+  return fmt::format("{} memories in {:.0f} us ({}, {} rows compared{})", answer.hits.size(),
+                     outcome.recall_us, answer.exact ? "exact" : "approximate", answer.rows_scanned,
+                     answer.partial ? "; partial: a damaged place was left out" : "");
+}
+
+void explain(const Chosen& chosen, const Options& options, const Outcome& outcome,
+             const std::vector<SpaceSpec>& spaces) {
+  const auto space = std::ranges::find(spaces, outcome.space, &SpaceSpec::name);
+  if (chosen.json) {
+    api::JsonLine line;
+    line.add("explain", true).add("open_us", outcome.open_us).add("k", options.k);
+    if (space != spaces.end()) line.add_raw("space", api::space_json(*space));
+    return print(std::move(line).finish());
+  }
+  print(fmt::format("  as of commit {}; opening the palace took {:.0f} us; asked for {} by {}",
+                    outcome.answer.commit, outcome.open_us, options.k,
+                    options.vector.empty() ? "text" : "vector"));
+  if (space != spaces.end()) {
+    print(fmt::format("  space {}: {} dimensions, score is {}", space->name, space->dimension,
+                      space->metric == Metric::l2 ? "minus the squared distance"
+                                                  : api::metric_name(space->metric)));
+  }
+}
+
+int show(const Chosen& chosen, const Snapshot& snapshot, const Options& options,
+         const Outcome& outcome) {
+  Memory memory;
+  int code = kDone;
+  for (std::size_t i = 0; i < outcome.answer.hits.size(); ++i) {
+    const Hit& hit = outcome.answer.hits[i];
+    if (auto got = snapshot.get(hit.id, memory); !got) {
+      code = report(chosen, got.error());
+    } else if (chosen.json) {
+      print(hit_json(hit, i + 1, memory));
+    } else {
+      print(
+          fmt::format("{:>3}. {:.4f}  id {}  [{}]", i + 1, hit.score, hit.id, origin_text(memory)));
+      print(fmt::format("     {}", content_text(memory, 155)));
+    }
+  }
+  print(chosen.json ? summary_json(outcome) : summary_text(outcome));
+  if (options.explain) explain(chosen, options, outcome, snapshot.spaces());
+  return code != kDone ? code : outcome.answer.hits.empty() ? kNegative : kDone;
+}
+
+int run(const Chosen& chosen, const Options& options) {
+  if (options.text.empty() == options.vector.empty()) {
+    return report(chosen, {Errc::invalid_argument, 0,
+                           "say what to recall by: either --text TEXT or --vector FILE"});
+  }
+  const auto start = Clock::now();
+  auto palace = Palace::open(options.directory, look_only());
+  if (!palace) return report(chosen, palace.error());
+  const double open_us = us_since(start);
+  auto snapshot =
+      options.as_of ? palace->snapshot_at(*options.as_of) : Result<Snapshot>(palace->snapshot());
+  if (!snapshot) return report(chosen, snapshot.error());
+  auto outcome = recall(*snapshot, options);
+  if (!outcome) return report(chosen, outcome.error());
+  outcome->open_us = open_us;
+  return show(chosen, *snapshot, options, *outcome);
+}
+
+}  // namespace
+
+void add_recall(CLI::App& app, Chosen& chosen) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = add_command(app, chosen, "recall", "find what is nearest");
+  add_directory(*command, options->directory);
+  command->add_option("--text", options->text, "by this text, with the built-in embedder");
+  command->add_option("--vector", options->vector, "by the vector in FILE, or - for stdin");
+  command->add_option("--model", options->model, "who made the vector; default: the space's own");
+  command->add_option("-k", options->k, "how many")->check(CLI::Range(1U, kMaxK));
+  command->add_option("--space", options->space, "in this space");
+  command->add_option("--tenant", options->tenant, "of this tenant");
+  command->add_option("--session", options->session, "only this session");
+  command->add_option("--kind", options->kind, "only this kind");
+  command->add_option("--since", options->since, "only events at or after this time");
+  command->add_option("--until", options->until, "only events before this time");
+  command->add_option("--as-of", options->as_of, "as it was after this commit");
+  command->add_option("--filter", options->filter, "a JSON filter over metadata");
+  command->add_flag("--explain", options->explain, "say how the answer came about");
+  command->callback(
+      [&chosen, options] { chosen.run = [&chosen, options] { return run(chosen, *options); }; });
+}
+
+}  // namespace aeon::cli

@@ -1,0 +1,2 @@
+// The one place that compiles Boost.JSON's own source.
+#include <boost/json/src.hpp>

@@ -1,0 +1,568 @@
+"""Drives the aeon tool as a user would: every command, and every bad input with its exit code, its
+one sentence, and nothing changed. Usage: cli_test.py PATH-OF-AEON [unittest arguments]"""
+
+import base64
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+AEON = None
+DONE, NEGATIVE, MISUSE, FAILED = 0, 1, 2, 3
+
+
+def run(*args, stdin=b""):
+    if isinstance(stdin, str):
+        stdin = stdin.encode()
+    return subprocess.run([AEON, *map(str, args)], input=stdin, capture_output=True, timeout=120)
+
+
+def lines(*objects):
+    return "".join(json.dumps(o) + "\n" for o in objects)
+
+
+class Cli(unittest.TestCase):
+    def setUp(self):
+        self.work = tempfile.mkdtemp(prefix="aeon-cli-")
+        self.addCleanup(shutil.rmtree, self.work, True)
+        self.palace = os.path.join(self.work, "palace")
+
+    def ok(self, *args, stdin=b""):
+        done = run(*args, stdin=stdin)
+        self.assertEqual(done.returncode, DONE, (args, done.stdout[-500:], done.stderr))
+        return done.stdout.decode()
+
+    def objects(self, *args, stdin=b""):
+        return [json.loads(l) for l in self.ok(*args, "--json", stdin=stdin).splitlines()]
+
+    def refused(self, code, *args, stdin=b"", says=""):
+        """Checks the exit code and that stderr is one sentence; returns it."""
+        done = run(*args, stdin=stdin)
+        error = done.stderr.decode()
+        self.assertEqual(done.returncode, code, (args, done.stdout[-300:], error))
+        self.assertEqual(error.count("\n"), 1, error)
+        self.assertTrue(error.startswith("aeon: ") and len(error) > 20, error)
+        self.assertRegex(error, says)
+        return error
+
+    def init(self, *options):
+        self.ok("init", self.palace, *options)
+
+    def put(self, *objects, options=()):
+        """Stores the objects and returns their ids."""
+        out = self.ok("put", self.palace, "--ack", *options, stdin=lines(*objects))
+        return [json.loads(l)["id"] for l in out.splitlines()]
+
+    def get(self, identity):
+        return self.objects("get", self.palace, identity)[0]
+
+    def memories(self):
+        return self.objects("stat", self.palace)[0]["memories"]
+
+    def export(self, palace=None):
+        return self.ok("export", palace or self.palace)
+
+
+class Commands(Cli):
+    def test_help_names_every_command(self):
+        out = self.ok("--help")
+        for name in ("init put get forget recall trace stat verify checkpoint compact export import "
+                     "bench").split():
+            self.assertIn(name, out)
+
+    def test_init_makes_the_lexical_space_and_those_asked_for(self):
+        made = self.objects("init", self.palace, "--space", "mine:8:dot:float32:model:x")[0]
+        self.assertEqual([s["name"] for s in made["spaces"]], ["text", "mine"])
+        self.assertEqual(made["spaces"][1], {"name": "mine", "dimension": 8, "metric": "dot",
+                                             "precision": "float32", "model": "model:x"})
+        spaces = self.objects("stat", self.palace)[0]["spaces"]
+        self.assertEqual([s["space"] for s in spaces], made["spaces"])
+
+    def test_a_memory_comes_back_with_every_field(self):
+        self.init("--space", "mine:2:l2:float32")
+        [first] = self.put({"text": "first", "key": "a"})
+        [second] = self.put({"text": "grüße \"x\"\n", "tenant": "", "session": "s", "kind": "event",
+                             "time": "2025-03-01T12:00:00.5Z", "valid_from": "2025-01-01",
+                             "valid_to": 2000000000000000000, "importance": 0.1,
+                             "metadata": {"n": 1.5, "l": [1, 2]}, "vector": [0.1, -2],
+                             "edges": [{"to": {"key": "a"}, "type": "mentions"}]})
+        back = self.objects("get", self.palace, second, "--vectors")[0]
+        self.assertEqual(back["text"], "grüße \"x\"\n")
+        self.assertEqual(back["session"], "s")
+        self.assertEqual(back["kind"], "event")
+        self.assertEqual(back["time"], "2025-03-01T12:00:00.5Z")
+        self.assertEqual(back["valid_from"], "2025-01-01T00:00:00Z")
+        self.assertEqual(back["valid_to"], "2033-05-18T03:33:20Z")
+        self.assertEqual(back["importance"], 0.1)
+        self.assertEqual(back["metadata"], {"n": 1.5, "l": [1, 2]})
+        self.assertEqual(back["vectors"]["mine"]["values"], [0.1, -2])
+        edges = [json.loads(l) for l in self.export().splitlines() if '"edge"' in l]
+        self.assertIn({"edge": {"from": second, "to": first, "type": "mentions", "weight": 1}},
+                      edges)
+
+    def test_bytes_and_keys(self):
+        self.init()
+        raw = bytes(range(256))
+        [one] = self.put({"bytes": base64.b64encode(raw).decode(), "key": "k"})
+        [back] = self.objects("get", self.palace, "--key", "k")
+        self.assertEqual(back["id"], one)
+        self.assertEqual(base64.b64decode(back["bytes"]), raw)
+        [two] = self.put({"text": "newer", "key": "k"})
+        self.assertEqual(two, one)
+        self.assertEqual(self.get(one)["text"], "newer")
+        self.assertGreater(self.get(one)["version"], back["version"])
+
+    def test_acks_come_in_order_and_name_dense_commits(self):
+        self.init()
+        out = self.ok("put", self.palace, "--ack", "--batch", 3,
+                      stdin=lines(*({"text": f"t{i}"} for i in range(10))))
+        acks = [json.loads(l) for l in out.splitlines()]
+        self.assertEqual(len(acks), 10)
+        self.assertEqual([a["id"] for a in acks], sorted({a["id"] for a in acks}))
+        for i, ack in enumerate(acks):
+            self.assertEqual(self.get(ack["id"])["text"], f"t{i}")
+        for level in ("none", "process", "sync"):
+            summary = self.objects("put", self.palace, "--durability", level,
+                                   stdin=lines({"text": level}))[-1]
+            self.assertEqual((summary["stored"], summary["durability"]), (1, level))
+
+    def test_an_ack_does_not_wait_for_a_full_batch(self):
+        self.init()
+        put = subprocess.Popen([AEON, "put", self.palace, "--ack", "--batch", "100"],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            for i in range(3):
+                put.stdin.write(lines({"text": f"slow {i}"}).encode())
+                put.stdin.flush()
+                self.assertIn("id", json.loads(put.stdout.readline()))
+        finally:
+            put.stdin.close()
+            put.stdout.close()
+            self.assertEqual(put.wait(60), DONE)
+
+    def test_interrupt_ends_put_cleanly(self):
+        self.init()
+        put = subprocess.Popen([AEON, "put", self.palace, "--ack"], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        put.stdin.write(lines({"text": "before"}).encode())
+        put.stdin.flush()
+        identity = json.loads(put.stdout.readline())["id"]
+        put.send_signal(signal.SIGINT)
+        _, error = put.communicate(timeout=60)
+        self.assertEqual(put.returncode, DONE, error)
+        self.assertIn(b"interrupted", error)
+        self.assertEqual(self.get(identity)["text"], "before")
+        self.assertTrue(self.objects("stat", self.palace)[0]["cleanly_closed"])
+
+    def test_acknowledged_survives_a_kill(self):
+        self.init()
+        source = os.path.join(self.work, "in.jsonl")
+        with open(source, "w") as file:
+            file.write(lines(*({"text": f"n{i}"} for i in range(100000))))
+        put = subprocess.Popen([AEON, "put", self.palace, "--jsonl", source, "--ack", "--batch",
+                                "16"], stdout=subprocess.PIPE)
+        acks = [json.loads(put.stdout.readline()) for _ in range(200)]
+        put.kill()
+        acks += [json.loads(l) for l in put.stdout.read().split(b"\n") if l.endswith(b"}")]
+        put.stdout.close()
+        put.wait()
+        self.ok("verify", self.palace)
+        got = self.objects("get", self.palace, *(a["id"] for a in acks[:500]))
+        self.assertEqual([m["text"] for m in got], [f"n{i}" for i in range(len(acks[:500]))])
+
+    def test_recall_by_text_vector_filter_and_time(self):
+        self.init("--space", "mine:2")
+        ids = self.put({"text": "the red apple", "metadata": {"n": 1}, "time": "2025-01-01"},
+                       {"text": "a blue whale", "session": "sea", "kind": "event", "vector": [1, 0],
+                        "time": "2025-02-01"},
+                       {"text": "green grass", "vector": [0, 1], "time": "2025-03-01"})
+        found = self.objects("recall", self.palace, "--text", "red apples", "-k", 2)
+        self.assertEqual(found[0]["memory"]["id"], ids[0])
+        self.assertEqual(found[0]["rank"], 1)
+        self.assertEqual(found[-1]["hits"], 2)
+        self.assertTrue(found[-1]["exact"])
+        vector = os.path.join(self.work, "v.json")
+        with open(vector, "w") as file:
+            file.write("[0.1, 2]")
+        found = self.objects("recall", self.palace, "--vector", vector)
+        self.assertEqual([f["memory"]["id"] for f in found[:-1]], [ids[2], ids[1]])
+        found = self.objects("recall", self.palace, "--vector", "-", "-k", 1, "--explain",
+                             stdin="1 0")
+        self.assertEqual(found[0]["memory"]["id"], ids[1])
+        for options in (("--session", "sea"), ("--kind", "event"),
+                        ("--since", "2025-01-15", "--until", "2025-02-15")):
+            found = self.objects("recall", self.palace, "--text", "blue", *options)
+            self.assertEqual([f["memory"]["id"] for f in found[:-1]], [ids[1]], options)
+        found = self.objects("recall", self.palace, "--text", "x", "--filter", '{"n": 1}')
+        self.assertEqual([f["memory"]["id"] for f in found[:-1]], [ids[0]])
+        human = self.ok("recall", self.palace, "--text", "red apple", "--explain")
+        self.assertRegex(human, r"memories in \d+ us \(exact, \d+ rows compared\)")
+
+    def test_recall_as_of_sees_the_past(self):
+        self.init()
+        out = self.ok("put", self.palace, "--ack", stdin=lines({"text": "old"}))
+        ack = json.loads(out)
+        self.ok("forget", self.palace, ack["id"])
+        done = run("recall", self.palace, "--text", "old")
+        self.assertEqual(done.returncode, NEGATIVE)
+        found = self.objects("recall", self.palace, "--text", "old", "--as-of", ack["commit"])
+        self.assertEqual(found[-1]["commit"], ack["commit"])
+        self.assertEqual(found[-1]["hits"], 1)
+
+    def test_trace_walks_the_session_in_order(self):
+        self.init()
+        ids = self.put(*({"text": f"e{i}", "session": "s"} for i in range(7)), {"text": "other"})
+        walked = self.objects("trace", self.palace, ids[3], "--back", 2, "--forward", 10)
+        self.assertEqual([w["memory"]["id"] for w in walked], ids[1:7])
+        self.assertEqual([w["place"] for w in walked], [-2, -1, 0, 1, 2, 3])
+        self.assertIn("e3", self.ok("trace", self.palace, ids[3]))
+
+    def test_forget_is_all_or_nothing(self):
+        self.init()
+        ids = self.put({"text": "a"}, {"text": "b"})
+        self.refused(NEGATIVE, "forget", self.palace, ids[0], 999)
+        self.assertEqual(self.memories(), 2)
+        self.ok("forget", self.palace, *ids)
+        self.assertEqual(self.memories(), 0)
+        self.refused(NEGATIVE, "get", self.palace, ids[0])
+
+    def test_checkpoint_and_compact_change_nothing_visible(self):
+        self.init()
+        self.put(*({"text": f"t{i}", "session": "s", "key": f"k{i}"} for i in range(50)))
+        before = self.export()
+        for command in ("checkpoint", "compact"):
+            self.ok(command, self.palace)
+            self.assertEqual(self.export(), before)
+            self.ok("verify", self.palace)
+
+    def test_text_files_become_passages_and_are_not_doubled(self):
+        self.init()
+        folder = os.path.join(self.work, "docs")
+        os.makedirs(os.path.join(folder, "sub"))
+        with open(os.path.join(folder, "a.md"), "w") as file:
+            file.write("".join(f"# Part {i}\n\n" + f"Sentence about topic{i}. " * 40 + "\n\n"
+                               for i in range(5)))
+        with open(os.path.join(folder, "sub", "b.txt"), "w") as file:
+            file.write("A short note.\n")
+        with open(os.path.join(folder, "latin.txt"), "wb") as file:
+            file.write(b"caf\xe9\n")
+        with open(os.path.join(folder, "image.png"), "wb") as file:
+            file.write(b"\x89PNG")
+        done = run("put", self.palace, "--text", folder, "--json")
+        self.assertEqual(done.returncode, DONE, done.stderr)
+        self.assertIn(b"latin.txt", done.stderr)
+        self.assertIn(b"skipped 1 files", done.stderr)
+        self.assertNotIn(b"image.png", done.stderr)
+        stored = self.memories()
+        self.assertGreaterEqual(stored, 6)
+        self.assertEqual(json.loads(done.stdout)["stored"], stored)
+        hit = self.objects("recall", self.palace, "--text", "topic3", "-k", 1)[0]["memory"]
+        self.assertEqual(hit["kind"], "passage")
+        self.assertTrue(hit["metadata"]["path"].endswith("docs/a.md"))
+        self.assertIn("Part 3", hit["metadata"]["title"])
+        self.assertTrue(hit["key"].startswith(hit["metadata"]["path"] + "#"))
+        around = self.objects("trace", self.palace, hit["id"])
+        self.assertGreater(len(around), 1)
+        run("put", self.palace, "--text", folder)
+        self.assertEqual(self.memories(), stored)
+        with open(os.path.join(folder, "a.md"), "w") as file:
+            file.write("Only this is left.\n")
+        run("put", self.palace, "--text", folder)
+        self.assertEqual(self.memories(), 2)
+
+    def test_terminal_output_holds_no_control_characters(self):
+        self.init()
+        [one] = self.put({"text": "x\x1b[31m\x07\u009b2J\u202e y", "key": "\x1bk", "session": "\x1b]0;t"})
+        for args in (("get", self.palace, one), ("recall", self.palace, "--text", "x"),
+                     ("trace", self.palace, one)):
+            out = self.ok(*args)
+            self.assertIsNone(re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", out), args)
+
+    def test_bench_write_prints_one_line_a_directory(self):
+        [line] = self.objects("bench", "write", self.work, "--seconds", 0.3, "--rounds", 2,
+                              "--threads", 2, "--dimension", 16)
+        for name in ("commits_per_s", "memories_per_s", "p50_us", "p99_us", "raw_fdatasync_per_s",
+                     "ratio"):
+            self.assertGreater(line[name], 0, name)
+        self.assertEqual(os.listdir(self.work), [])
+
+
+class RoundTrip(Cli):
+    def fill(self):
+        self.init("--space", "mine:3:l2:float32", "--space", "small:4:cosine:int8",
+                  "--space", "half:4:dot:float16")
+        ids = self.put(
+            {"text": "one", "key": "k1", "session": "s", "metadata": {"a": 1.10}},
+            {"text": "two", "session": "s", "tenant": "other", "vectors": {"mine": [0.1, 1e-8, 3]}},
+            {"bytes": "AP8K", "session": "s", "vectors": {"small": [1, 2, 3, 4]}},
+            {"text": "gone", "session": "s"},
+            {"text": "last\n\x01", "session": "s", "expires": "2200-01-01",
+             "vectors": {"half": [0.1, 0.2, 0.3, 7]}, "edges": [{"to": {"key": "k1"},
+                                                                "type": "mentions", "weight": 0.3}]})
+        self.ok("forget", self.palace, ids[3])
+        return ids
+
+    @staticmethod
+    def without_history(text):
+        text = re.sub(r'"(version|commit)":\d+,', "", text)
+        return re.sub(r'"commit_time":"[^"]*",', "", text)
+
+    def test_an_import_into_an_empty_palace_is_the_same_with_the_same_ids(self):
+        self.fill()
+        exported = self.export()
+        other = os.path.join(self.work, "other")
+        self.ok("init", other, "--no-lexical")
+        done = self.objects("import", other, "-", stdin=exported)[0]
+        self.assertTrue(done["kept_ids"])
+        self.assertEqual(self.without_history(self.export(other)), self.without_history(exported))
+        self.ok("verify", other)
+        fresh = json.loads(self.ok("put", other, "--ack", stdin=lines({"text": "new"})))["id"]
+        highest = max(json.loads(l).get("id", 0) for l in exported.splitlines())
+        self.assertGreater(fresh, highest)
+
+    def test_an_import_beside_other_memories_maps_the_ids(self):
+        ids = self.fill()
+        exported = self.export()
+        other = os.path.join(self.work, "other")
+        self.ok("init", other)
+        self.ok("put", other, stdin=lines(*({"text": f"here {i}"} for i in range(9))))
+        where = os.path.join(self.work, "map")
+        source = os.path.join(self.work, "export")
+        with open(source, "w") as file:
+            file.write(exported)
+        done = self.objects("import", other, source, "--map", where)[0]
+        self.assertFalse(done["kept_ids"])
+        with open(where) as file:
+            mapped = {m["exported"]: m["id"] for m in map(json.loads, file)}
+        self.assertEqual(set(mapped), {ids[i] for i in (0, 1, 2, 4)})
+        back = json.loads(self.ok("get", other, mapped[ids[4]], "--json"))
+        self.assertEqual(back["text"], "last\n\x01")
+        edges = [json.loads(l)["edge"] for l in self.export(other).splitlines() if '"edge"' in l]
+        self.assertIn((mapped[ids[4]], mapped[ids[0]], "mentions", 0.3),
+                      [(e["from"], e["to"], e["type"], e["weight"]) for e in edges])
+
+    def test_what_is_no_export_is_refused(self):
+        self.init()
+        self.refused(FAILED, "import", self.palace, "-", stdin=lines({"text": "a"}), says="line 1")
+        self.refused(FAILED, "import", self.palace, "-", stdin="", says="no export")
+        self.refused(FAILED, "import", self.palace, "-", stdin=lines({"aeon_export": 9}),
+                     says="newer")
+        self.refused(FAILED, "import", self.palace, os.path.join(self.work, "none"), says="none")
+
+
+class BadInput(Cli):
+    """Every refused input leaves the palace as it was."""
+
+    def setUp(self):
+        super().setUp()
+        self.init("--space", "mine:2")
+        self.put({"text": "there", "key": "k"})
+        self.before = self.export()
+
+    def tearDown(self):
+        if os.path.isdir(self.palace):
+            self.assertEqual(self.export(), self.before)
+        super().tearDown()
+
+    def bad_line(self, line, says):
+        text = line if isinstance(line, (str, bytes)) else lines(line)
+        error = self.refused(FAILED, "put", self.palace, stdin=text, says=says)
+        self.assertIn("line 1 of standard input", error)
+
+    def test_vectors_that_do_not_fit(self):
+        self.bad_line({"text": "a", "vector": [1, 2, 3]}, "dimension|3")
+        self.bad_line({"text": "a", "vector": [0, 0]}, "zero")
+        self.bad_line('{"text":"a","vector":[NaN,1]}\n', "JSON")
+        self.bad_line('{"text":"a","vector":[1e99,1]}\n', "finite")
+        self.bad_line({"text": "a", "vectors": {"nowhere": [1, 2]}}, "nowhere")
+        self.bad_line({"text": "a", "vector": [1, 2], "model": "someone else"}, "model")
+
+    def test_queries_that_do_not_fit(self):
+        recall = ("recall", self.palace)
+        self.refused(MISUSE, *recall, "--vector", "-", stdin="[1,2,3]", says="dimension|3")
+        self.refused(MISUSE, *recall, "--vector", "-", stdin="[nan,1]", says="finite")
+        self.refused(MISUSE, *recall, "--vector", "-", stdin="[0,0]", says="zero")
+        self.refused(MISUSE, *recall, "--vector", "-", stdin="", says="no numbers")
+        self.refused(MISUSE, *recall, "--text", "a", "--space", "nowhere", says="nowhere")
+        self.refused(MISUSE, *recall, "--text", "a", "--tenant", "nobody", says="nobody")
+        self.refused(MISUSE, *recall, "--text", "a", "--since", "soon", says="soon")
+        self.refused(MISUSE, *recall, "--text", "a", "--filter", "{", says="JSON|filter")
+        self.refused(MISUSE, *recall, "--text", "a", "--filter", '{"n":{"$almost":1}}',
+                     says="almost")
+        self.refused(MISUSE, *recall, "--text", "a", "--as-of", 99999, says="99999")
+        self.refused(MISUSE, *recall, "--text", b"\xff".decode("utf8", "surrogateescape"),
+                     says="UTF-8")
+        self.refused(MISUSE, *recall, says="--text")
+        self.refused(MISUSE, *recall, "--text", "a", "-k", 0, says="-k")
+        self.refused(FAILED, *recall, "--vector", os.path.join(self.work, "none"), says="none")
+
+    def test_ids_and_keys_that_are_not_there(self):
+        self.refused(NEGATIVE, "get", self.palace, 424242, says="424242")
+        self.refused(NEGATIVE, "get", self.palace, "--key", "missing", says="missing")
+        self.refused(NEGATIVE, "forget", self.palace, 424242, says="424242")
+        self.refused(NEGATIVE, "trace", self.palace, 424242, says="424242")
+        self.refused(MISUSE, "get", self.palace, says="ID")
+        self.refused(MISUSE, "get", self.palace, "seven")
+        self.bad_line({"text": "a", "key": ""}, "key")
+        self.bad_line({"text": "a", "key": "k" * 1025}, "key")
+        self.bad_line({"text": "a", "edges": [{"to": 424242, "type": "x"}]}, "424242")
+        self.bad_line({"text": "a", "edges": [{"to": {"key": "no"}, "type": "x"}]}, "no")
+        self.bad_line({"text": "a", "key": "k", "mode": "if_absent"}, "k")
+        self.bad_line({"text": "a", "key": "k", "mode": "if_version", "expected_version": 77},
+                      "version")
+
+    def test_text_that_is_no_utf8_or_no_json(self):
+        self.bad_line(b'{"text":"\xff\xfe"}\n', "UTF-8")
+        self.bad_line('{"text":"half\n', "JSON")
+        self.bad_line('["text"]\n', "object")
+        self.bad_line({"text": "a", "txet": "b"}, "txet")
+        self.bad_line({"text": "a", "tenant": "t" * 256}, "256|255")
+
+    def test_limits(self):
+        self.bad_line({"text": "x" * (300 << 10)}, "")
+        self.bad_line({"text": "a", "metadata": {"m": "x" * (65 << 10)}}, "")
+
+    def test_misuse(self):
+        self.refused(MISUSE)
+        self.refused(MISUSE, "remember", self.palace)
+        self.refused(MISUSE, "put", self.palace, "--durability", "perhaps")
+        self.refused(MISUSE, "put", self.palace, "--jsonl", "-", "--text", self.work, says="both")
+        self.refused(MISUSE, "init", self.palace, says="already")
+        for space in ("a", "a:0", "a:5000", "a:x", ":3", "a:3:far", "a:3:dot:float8"):
+            self.refused(MISUSE, "init", os.path.join(self.work, "new"), "--space", space)
+            self.assertFalse(os.path.exists(os.path.join(self.work, "new")))
+
+    def test_paths_that_are_no_palace(self):
+        empty = os.path.join(self.work, "empty")
+        os.mkdir(empty)
+        for path in (os.path.join(self.work, "none"), empty, "/dev/null"):
+            for command in (("stat", path), ("get", path, 1), ("verify", path), ("put", path),
+                            ("recall", path, "--text", "a"), ("compact", path)):
+                self.refused(FAILED, *command, says=re.escape(path))
+        self.assertEqual(os.listdir(empty), [])
+        self.refused(FAILED, "init", os.path.join(self.work, "no", "parent"))
+        self.refused(FAILED, "put", self.palace, "--jsonl", os.path.join(self.work, "none"))
+        self.refused(FAILED, "put", self.palace, "--text", os.path.join(self.work, "none"))
+
+
+class BadLines(Cli):
+    def test_lines_before_a_malformed_one_are_kept(self):
+        self.init("--space", "mine:2")
+        text = lines({"text": "a"}, {"text": "b"}) + "nonsense\n" + lines({"text": "c"})
+        self.refused(FAILED, "put", self.palace, stdin=text, says="line 3 .*2 memories")
+        self.assertEqual(self.memories(), 2)
+        text = lines({"text": "d"}, {"text": "e", "vector": [1]}, {"text": "f"})
+        self.refused(FAILED, "put", self.palace, stdin=text, says="line 2 .*1 memories")
+        self.assertEqual(self.memories(), 3)
+
+    def test_skip_bad_goes_on_and_counts(self):
+        self.init("--space", "mine:2")
+        text = (lines({"text": "a"}) + "nonsense\n" + lines({"text": "b", "vector": [0, 0]})
+                + "\n" + lines({"text": "c"}))
+        done = run("put", self.palace, "--skip-bad", "--json", stdin=text)
+        self.assertEqual(done.returncode, DONE, done.stderr)
+        summary = json.loads(done.stdout.splitlines()[-1])
+        self.assertEqual((summary["stored"], summary["skipped"]), (2, 2))
+        self.assertIn(b"line 2", done.stderr)
+        self.assertIn(b"line 3", done.stderr)
+
+    def test_a_line_beyond_all_measure_is_refused_without_being_held(self):
+        self.init()
+        text = b'{"text":"' + b"x" * (40 << 20) + b'"}\n' + lines({"text": "after"}).encode()
+        self.refused(FAILED, "put", self.palace, stdin=text, says="line 1 .*16 MiB")
+        self.ok("put", self.palace, "--skip-bad", stdin=text)
+        self.assertEqual(self.memories(), 1)
+
+
+class BadFiles(Cli):
+    def files(self):
+        return sorted(os.path.join(self.palace, f) for f in os.listdir(self.palace))
+
+    def contents(self):
+        found = {}
+        for path in self.files():
+            with open(path, "rb") as file:
+                found[path] = file.read()
+        return found
+
+    def test_a_newer_format_is_refused_and_left_alone(self):
+        self.init()
+        self.put({"text": "a"})
+        # The version stands behind the eight bytes of magic of every file, see the format pages.
+        for path in self.files():
+            if os.path.basename(path).startswith("manifest"):
+                with open(path, "r+b") as file:
+                    file.seek(8)
+                    version = int.from_bytes(file.read(2), "little")
+                    file.seek(8)
+                    file.write((version + 1).to_bytes(2, "little"))
+        before = self.contents()
+        for command in (("stat", self.palace), ("put", self.palace)):
+            self.refused(FAILED, *command)
+        self.assertEqual(self.contents(), before)
+
+    def test_a_flipped_bit_is_found_by_verify(self):
+        self.init()
+        self.put(*({"text": f"memory number {i}"} for i in range(200)))
+        self.ok("compact", self.palace)
+        segments = [f for f in self.files() if os.path.basename(f).startswith("seg-")]
+        self.assertTrue(segments)
+        with open(segments[0], "r+b") as file:
+            file.seek(5000)
+            byte = file.read(1)[0]
+            file.seek(5000)
+            file.write(bytes([byte ^ 1]))
+        done = run("verify", self.palace, "--json")
+        self.assertEqual(done.returncode, NEGATIVE, done.stderr)
+        self.assertIn(os.path.basename(segments[0]), done.stdout.decode())
+
+    @unittest.skipIf(os.geteuid() == 0, "root may read and write everything")
+    def test_no_permission_is_said(self):
+        self.init()
+        os.chmod(self.palace, 0)
+        self.addCleanup(os.chmod, self.palace, 0o700)
+        self.refused(FAILED, "stat", self.palace, says="ermission")
+
+    def test_a_full_disk_is_said_and_loses_nothing(self):
+        mount = os.path.join(self.work, "small")
+        os.mkdir(mount)
+        made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", mount],
+                              capture_output=True)
+        if made.returncode != 0:
+            self.skipTest("no small file system can be mounted here")
+        self.addCleanup(subprocess.run, ["umount", "-l", mount])
+        self.palace = os.path.join(mount, "palace")
+        self.init()
+        kept = self.put({"text": "kept"})
+        with open(os.path.join(mount, "ballast"), "wb") as file:
+            free = shutil.disk_usage(mount).free
+            file.write(b"\0" * max(0, free - (4 << 20)))
+        text = lines(*({"text": f"{i} " + "x" * 50000} for i in range(3000)))
+        done = run("put", self.palace, "--ack", stdin=text)
+        self.assertEqual(done.returncode, FAILED, done.stderr)
+        self.assertRegex(done.stderr.decode(), "space|full")
+        acknowledged = [json.loads(l)["id"] for l in done.stdout.splitlines()]
+        os.remove(os.path.join(mount, "ballast"))
+        self.ok("verify", self.palace)
+        self.objects("get", self.palace, *kept, *acknowledged)
+        self.put({"text": "goes on"})
+
+    def test_a_closed_reader_is_an_error_not_a_death(self):
+        self.init()
+        self.put(*({"text": "x" * 5000} for _ in range(200)))
+        read, write = os.pipe()
+        os.close(read)
+        done = subprocess.run([AEON, "export", self.palace], stdout=write, stderr=subprocess.PIPE)
+        os.close(write)
+        self.assertEqual(done.returncode, FAILED, done.stderr)
+
+
+if __name__ == "__main__":
+    AEON = os.path.abspath(sys.argv.pop(1))
+    unittest.main(verbosity=1)
