@@ -120,6 +120,7 @@ Status Store::recover() {
   if (options_.read_only) {
     AEON_TRY(load_manifest());
     AEON_TRY(follow_to(UINT64_MAX));
+    if (reader_ != nullptr) durable_ = reader_->known_durable();
     opened_clean_ = cleanly_closed_;
     read_only_reason_ = "it was opened read-only";
     return {};

@@ -28,8 +28,10 @@ std::string stats_json(const Stats& stats) {
   line.add("segments", stats.segments).add("segment_bytes", stats.segment_bytes);
   line.add("blob_files", stats.blob_files).add("blob_bytes", stats.blob_bytes);
   line.add("log_files", stats.log_files).add("log_bytes", stats.log_bytes);
-  line.add("tail_bytes", stats.tail_bytes).add("views_held", stats.views_held);
-  line.add("oldest_snapshot", stats.oldest_snapshot).add("damaged_pages", stats.damaged_pages);
+  line.add("tail_bytes", stats.tail_bytes).add("snapshots", stats.snapshots);
+  line.add("retired_objects", stats.retired_objects);
+  line.add("oldest_reader_epochs", stats.oldest_reader_epochs);
+  line.add("damaged_pages", stats.damaged_pages);
   line.add("recovery_bytes_cut", stats.recovery_bytes_cut);
   line.add("cleanly_closed", stats.cleanly_closed).add("read_only", stats.read_only);
   line.add("read_only_reason", stats.read_only_reason).add("simd", stats.simd);
