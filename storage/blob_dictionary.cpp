@@ -10,7 +10,7 @@
 namespace aeon::storage {
 namespace {
 
-constexpr std::size_t kMostSampled = std::size_t{4} << 20;
+constexpr std::size_t kMostSampled = std::size_t{2} << 20;
 constexpr std::size_t kFewestSamples = 16;
 constexpr std::size_t kSizes[] = {std::size_t{4} << 10, std::size_t{16} << 10,
                                   std::size_t{64} << 10};

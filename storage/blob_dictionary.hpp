@@ -12,7 +12,7 @@ namespace aeon::storage {
 // Trains on half of `samples` and measures on the other half, so that the gain is not learned by
 // heart. A dictionary comes back only when it pays: when what it saves, scaled to
 // `expected_bytes` of payloads (0: the samples are all there is), is more than its own two copies
-// in the file. Uses at most 4 MiB of the samples, spread evenly; takes up to about a second.
+// in the file. Uses at most 2 MiB of the samples, spread evenly; takes up to a few seconds.
 // Thread-safe.
 [[nodiscard]] std::optional<std::string> train_dictionary(std::span<const std::string_view> samples,
                                                           std::uint64_t expected_bytes = 0);

@@ -562,6 +562,21 @@ TEST_CASE("forged headers with good sums give errors and no large allocation") {
   }
 }
 
+TEST_CASE("a record in the wrong place, or reaching past the section, is not served") {
+  const std::string good = forged_record(1, 8, 8, "12345678", 0);
+  const auto view = [](const Forged& arena, std::uint64_t offset, std::uint64_t bytes) {
+    return arena.reader->view({7, offset, 1, bytes, bytes});
+  };
+  const Forged twice(good + good + std::string(24, '\0'));
+  CHECK(view(twice, 0, 8));
+  CHECK(!view(twice, good.size(), 8));
+  const Forged long_one(forged_record(1, 32, 32, "12345678", 0) + std::string(24, '\0'));
+  CHECK(!view(long_one, 0, 32));
+  const Forged no_trailer(forged_record(1 | kBlobStreamed, 8, 8, "12345678", 0) +
+                          std::string(16 + 24, '\0'));
+  CHECK(!no_trailer.reader->view({7, 0, 1 | kBlobStreamed, 8, 8}));
+}
+
 TEST_CASE("references out of range, misaligned or into another file are errors") {
   Arena arena;
   auto writer = arena.writer();
