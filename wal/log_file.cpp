@@ -104,6 +104,8 @@ Result<bool> NextLog::claim_spare(std::uint64_t need, std::size_t leave) {
   const Status renamed = os_->rename(spares.back().path, path());
   if (!renamed && renamed.error().code == Errc::not_found) return false;
   AEON_TRY(renamed);
+  // Its new head must not appear under its old name, where the next one would take it again.
+  AEON_TRY(os_->sync_directory(place_.directory));
   auto file = os_->open_file(path(), OpenMode::read_write);
   if (!file) {
     release();
