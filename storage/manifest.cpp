@@ -250,7 +250,9 @@ Status Manifest::replace(const ManifestState& next) {
   Status status = os_->rename(fresh, path_of(number));
   if (status) status = os_->sync_directory(directory_);
   if (!status) return poison(std::move(status).error());
-  file_ = std::move(*file);
+  // Opened again for its name in messages alone; the file is the same if that fails.
+  auto named = os_->open_file(path_of(number), OpenMode::read_write);
+  file_ = std::move(named ? *named : *file);
   state_ = next;
   position_ = {.file_number = number, .records = 1, .chain = format::head_of(record).chain};
   end_ = kPageBytes + record.size();
