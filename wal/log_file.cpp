@@ -50,6 +50,16 @@ Result<std::vector<std::uint64_t>> list_logs(Os& os, const std::string& director
   return numbers;
 }
 
+Status distrust_cache(Os& os, const std::string& directory, std::uint64_t first) {
+  AEON_ASSIGN(const auto numbers, list_logs(os, directory));
+  for (auto at = std::ranges::lower_bound(numbers, first); at != numbers.end(); ++at) {
+    AEON_ASSIGN(const auto file, os.open_file(log_path(directory, *at), OpenMode::read_write));
+    AEON_TRY(file->sync());
+    file->drop_cache();
+  }
+  return {};
+}
+
 std::string NextLog::path() const {
   return fmt::format("{}/{}", place_.directory, file_name("next", number_));
 }

@@ -23,13 +23,13 @@ void require(bool held) {
   if (!held) std::abort();
 }
 
-void mend_head(std::string& bytes, std::uint64_t number) {
+void mend_head(std::string& bytes, std::uint64_t number, bool whole) {
   if (bytes.size() < storage::kPageBytes) bytes.resize(storage::kPageBytes);
   auto head = storage::load<wal::LogHead>(bytes.data());
   head.palace = kPalace;
   head.number = number;
   head.flags &= wal::kHeadZeroFilled;
-  head.file_bytes &= ~(wal::kBoundary - 1);
+  head.file_bytes = (whole ? bytes.size() : head.file_bytes) & ~(wal::kBoundary - 1);
   std::array<std::byte, storage::kPageBytes> page;
   wal::encode_head(head, page);
   std::memcpy(bytes.data(), page.data(), page.size());
@@ -102,7 +102,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (std::uint64_t number = 1; number <= 2; ++number) {
     std::string bytes(pieces[number - 1]);
     if (number == 2 && bytes.empty()) break;
-    if ((mode & 1) != 0) mend_head(bytes, number);
+    if ((mode & 1) != 0) mend_head(bytes, number, (mode & 16) != 0);
     if ((mode & 2) != 0 && bytes.size() >= storage::kPageBytes) mend_frames(bytes, (mode & 4) != 0);
     put_file(os, wal::log_path(place.directory, number), bytes);
   }
@@ -110,7 +110,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (start) read_all(os, place, *start);
   // A position from a file that lies.
   if ((mode & 8) != 0 && rest.size() >= sizeof(wal::LogPosition)) {
-    auto position = storage::load<wal::LogPosition>(rest.data() + rest.size() - sizeof(position));
+    auto position = storage::load<wal::LogPosition>(rest.data() + rest.size() - sizeof(wal::LogPosition));
     position.log = 1;
     position.file_salt = 0;
     read_all(os, place, position);
