@@ -50,6 +50,16 @@ Result<std::vector<std::uint64_t>> list_logs(Os& os, const std::string& director
   return numbers;
 }
 
+Status distrust_cache(Os& os, const std::string& directory, std::uint64_t first) {
+  AEON_ASSIGN(const auto numbers, list_logs(os, directory));
+  for (auto at = std::ranges::lower_bound(numbers, first); at != numbers.end(); ++at) {
+    AEON_ASSIGN(const auto file, os.open_file(log_path(directory, *at), OpenMode::read_write));
+    AEON_TRY(file->sync());
+    file->drop_cache();
+  }
+  return {};
+}
+
 std::string NextLog::path() const {
   return fmt::format("{}/{}", place_.directory, file_name("next", number_));
 }
@@ -104,6 +114,8 @@ Result<bool> NextLog::claim_spare(std::uint64_t need, std::size_t leave) {
   const Status renamed = os_->rename(spares.back().path, path());
   if (!renamed && renamed.error().code == Errc::not_found) return false;
   AEON_TRY(renamed);
+  // Its new head must not appear under its old name, where the next one would take it again.
+  AEON_TRY(os_->sync_directory(place_.directory));
   auto file = os_->open_file(path(), OpenMode::read_write);
   if (!file) {
     release();

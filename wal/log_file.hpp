@@ -122,6 +122,13 @@ class NextLog {
 // the upkeep lock.
 [[nodiscard]] Status discard_spares(storage::Os& os, const std::string& directory);
 
+// Makes the next read of log-<first> and later files tell what the device holds: syncs them, then
+// asks the kernel to forget its pages. A sync that failed before this process came may have left
+// pages that look clean and are on no disk; building on them would lose synced commits later. For
+// recovery, by whoever opens the palace first and holds the append lock. Errors: those of sync.
+[[nodiscard]] Status distrust_cache(storage::Os& os, const std::string& directory,
+                                    std::uint64_t first);
+
 // Unlinks what a crash of a rotation left behind. The caller holds the append lock.
 [[nodiscard]] Status remove_leftovers(storage::Os& os, const std::string& directory);
 

@@ -24,6 +24,13 @@ Status refuse_end(const LogEnd& end) {
   return {};
 }
 
+// Whoever made the file may have died between naming it and syncing the directory. Once it holds a
+// frame that was done.
+Status settle_name(Os& os, const LogPlace& place, const LogPosition& position) {
+  if (position.offset != kFirstFrameOffset) return {};
+  return os.sync_directory(place.directory);
+}
+
 }  // namespace
 
 PreparedCommit PreparedCommit::prepare(std::span<const std::byte> payload, std::uint64_t salt,
@@ -50,6 +57,7 @@ Result<std::unique_ptr<LogWriter>> LogWriter::open(Os& os, LogPlace place, const
     return fail(Errc::too_old, fmt::format("{}: recycled since; start from the newest manifest",
                                            log_path(place.directory, end.position.log)));
   }
+  AEON_TRY(settle_name(os, place, end.position));
   std::unique_ptr<LogWriter> writer(
       new LogWriter(os, std::move(place), end.position, std::move(log)));
   if (end.kind == LogEndKind::torn) AEON_TRY(writer->cut(end.cut_offset, end.bytes_cut));
@@ -263,6 +271,7 @@ Status LogWriter::skip_to(const LogPosition& position, std::uint64_t durable) {
       return fail(Errc::too_old, fmt::format("{}: recycled since; start from the newest manifest",
                                              log_path(place_.directory, position.log)));
     }
+    AEON_TRY(settle_name(os_, place_, position));
     log_ = std::move(log);
     durable_ = std::max(durable_, log_.head.first_commit - 1);
     epoch_ = std::max(epoch_, log_.head.epoch);
