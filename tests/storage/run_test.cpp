@@ -211,6 +211,7 @@ TEST_CASE("a damaged page of fences loses no entry") {
     path = segment->path();
   }
   REQUIRE(last_page > first_page + 3);
+  const std::vector<std::pair<std::string, std::string>> list(entries.begin(), entries.end());
   std::mt19937_64 random(6);
   for (std::uint64_t page = first_page; page <= last_page + 1; ++page) {
     INFO("page " << page);
@@ -225,11 +226,11 @@ TEST_CASE("a damaged page of fences loses no entry") {
     const RunReader run = open_run(*segment);
     RunCursor cursor(run);
     for (int i = 0; i < (page <= last_page ? 2000 : 20); ++i) {
-      const auto at = std::next(entries.begin(), static_cast<long>(random() % entries.size()));
-      cursor.seek(at->first);
+      const auto& [key, value] = list[random() % list.size()];
+      cursor.seek(key);
       REQUIRE(cursor.valid());
-      REQUIRE(cursor.key() == at->first);
-      REQUIRE(cursor.value() == at->second);
+      REQUIRE(cursor.key() == key);
+      REQUIRE(cursor.value() == value);
     }
     REQUIRE(segment->damaged_pages() > 0);
     int errors = 0;
