@@ -2,6 +2,8 @@
 // say that one is reading. Every bench checks what it found.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <deque>
 #include <filesystem>
 #include <memory>

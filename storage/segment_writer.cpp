@@ -33,7 +33,8 @@ struct SegmentWriter::State {
   SegmentInfo info;
   std::uint64_t salt = 0;
 
-  std::vector<std::byte> buffer = std::vector<std::byte>(kBufferBytes);
+  // Not zeroed: a small segment touches only its part of it.
+  std::unique_ptr<std::byte[]> buffer = std::make_unique_for_overwrite<std::byte[]>(kBufferBytes);
   std::size_t buffered = 0;
   std::uint64_t written = 0;  // file offset of the buffer's first byte; a multiple of the page
   std::vector<std::uint64_t> sums;
@@ -69,7 +70,7 @@ struct SegmentWriter::State {
         continue;
       }
       const std::size_t count = std::min(bytes.size(), kBufferBytes - buffered);
-      std::memcpy(buffer.data() + buffered, bytes.data(), count);
+      std::memcpy(buffer.get() + buffered, bytes.data(), count);
       buffered += count;
       bytes = bytes.subspan(count);
       if (buffered == kBufferBytes) AEON_TRY(flush());
@@ -78,7 +79,7 @@ struct SegmentWriter::State {
   }
 
   Status flush() {
-    AEON_TRY(write_pages({buffer.data(), buffered}));
+    AEON_TRY(write_pages({buffer.get(), buffered}));
     buffered = 0;
     return {};
   }
