@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "storage/codec.hpp"
+#include "storage/key_order.hpp"
 #include "storage/run.hpp"
 
 namespace aeon::storage {
@@ -53,7 +54,7 @@ std::optional<int> RunReader::compare_fence(std::uint64_t block, std::string_vie
   const std::byte* const key = segment_->checked(fences_offset_ + found->key_offset,
                                                  found->key_bytes);
   if (key == nullptr) return std::nullopt;
-  return as_view({key, found->key_bytes}).compare(target);
+  return compare_keys(as_view({key, found->key_bytes}), target);
 }
 
 RunReader::Place RunReader::find(std::string_view target) const noexcept {
