@@ -24,8 +24,8 @@ Result<RunReader> RunReader::open(const Segment& segment) {
   run.fences_bytes_ = fences->bytes;
   run.fence_count_ = fences->items;
   run.entries_ = blocks->items;
-  if (fences->items > fences->bytes / sizeof(Fence) || (fences->items == 0) != (blocks->bytes == 0) ||
-      fences->items > blocks->items) {
+  if (fences->items > fences->bytes / sizeof(Fence) || fences->items > blocks->items ||
+      (fences->items == 0) != (blocks->bytes == 0)) {
     return fail(Errc::damaged, fmt::format("{}: the run's sections contradict each other ({} "
                                            "entries, {} fences in {} bytes)", segment.path(),
                                            blocks->items, fences->items, fences->bytes));

@@ -94,7 +94,8 @@ unsigned RunTail::random_height() noexcept {
   random_ ^= random_ >> 7;
   random_ ^= random_ << 17;
   // Two bits a level.
-  const auto zeros = static_cast<unsigned>(std::countr_zero(random_ >> 16 | std::uint64_t{1} << 40));
+  const std::uint64_t bits = random_ >> 16 | std::uint64_t{1} << 40;
+  const auto zeros = static_cast<unsigned>(std::countr_zero(bits));
   return std::min(kMaxHeight, 1 + zeros / 2);
 }
 
@@ -104,7 +105,7 @@ RunTail::Node* RunTail::make_node(std::string_view key, std::string_view value,
   std::byte* const memory =
       arena_.allocate(before + sizeof(Node) + key.size() + value.size(), alignof(Link));
   if (memory == nullptr) return nullptr;
-  for (unsigned level = 0; level < height; ++level) new (memory + level * sizeof(Link)) Link(nullptr);
+  for (std::size_t at = 0; at < before; at += sizeof(Link)) new (memory + at) Link(nullptr);
   auto* const node = new (memory + before) Node{static_cast<std::uint32_t>(key.size()),
                                                 static_cast<std::uint32_t>(value.size())};
   std::byte* const data = memory + before + sizeof(Node);
