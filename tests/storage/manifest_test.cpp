@@ -2,6 +2,9 @@
 
 #include <catch2/catch.hpp>
 
+#include <filesystem>
+#include <random>
+
 #include "storage/codec.hpp"
 #include "storage/manifest_record.hpp"
 #include "tests/support/temp_directory.hpp"
@@ -254,6 +257,37 @@ TEST_CASE("a newer manifest is refused by name and left alone") {
   head.sum = hash64(std::as_bytes(std::span(&head, 1)).first(40), manifest_format::kHeadMagic);
   REQUIRE(file->write_at(std::as_bytes(std::span(&head, 1)), 0));
   CHECK(reopen(scratch).error().code == Errc::newer_format);
+}
+
+TEST_CASE("a record with a true sum and any payload is read or refused, never believed too far") {
+  const TempDirectory scratch;
+  make(scratch, 1);
+  const auto file = raw(scratch);
+  std::string record(kPageBytes, '\0');
+  REQUIRE(file->read_at(std::as_writable_bytes(std::span(record)), kPageBytes));
+  const std::uint64_t seed = place_seed(place_seed(manifest_format::kRecordMagic, 1), kPageBytes);
+  constexpr std::size_t kChain = 56;
+  std::mt19937_64 random(11);
+  std::uint64_t refused = 0;
+  for (int round = 0; round < 2000; ++round) {
+    std::string changed = record;
+    for (std::uint64_t i = random() % 4; i < 4; ++i) {
+      const std::uint64_t value = random() >> (random() % 64);
+      const std::size_t at = 72 + random() % 240;
+      std::memcpy(changed.data() + at, &value, sizeof value);
+    }
+    std::memset(changed.data() + kChain, 0, sizeof(Hash128));
+    const Hash128 chain = hash128(as_bytes(changed), seed);
+    std::memcpy(changed.data() + kChain, &chain, sizeof chain);
+    REQUIRE(file->write_at(as_bytes(changed), kPageBytes));
+    const auto read = reopen(scratch, true);
+    if (!read) {
+      ++refused;
+      REQUIRE(read.error().code == Errc::damaged);
+    }
+  }
+  CHECK(refused > 100);
+  CHECK(refused < 1900);
 }
 
 TEST_CASE("a manifest cut short under an open palace is an error") {

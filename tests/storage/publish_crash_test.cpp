@@ -268,9 +268,13 @@ TEST_CASE("a full disk refuses the record and the same manifest goes on when the
     CHECK(refused.error().code == Errc::disk_full);
     CHECK(manifest->state() == *promise.acked);
     os.set_capacity(std::numeric_limits<std::uint64_t>::max());
+    next.engine_state = "smaller than what the refused record left behind";
     REQUIRE(manifest->append(next));
     const auto after = os.power_cut_keeping(0);
-    CHECK(Manifest::open(*after, kPalaceDirectory, true)->state() == manifest->state());
+    const auto reopened = Manifest::open(*after, kPalaceDirectory, true);
+    REQUIRE(reopened);
+    CHECK(reopened->state() == manifest->state());
+    CHECK(reopened->recovery_note().bytes == 0);
   }
 }
 

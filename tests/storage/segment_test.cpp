@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "storage/codec.hpp"
+#include "storage/segment_format.hpp"
 #include "tests/support/temp_directory.hpp"
 
 using namespace aeon;
@@ -193,6 +194,61 @@ TEST_CASE("pages that changed places do not verify") {
     const auto segment = open_segment(scratch.path(), info);
     CHECK((!segment || segment.value()->scrub().size() >= 2));
   }
+}
+
+TEST_CASE("a page that changed places together with its sum does not verify") {
+  const TempDirectory scratch;
+  const SegmentInfo info = write_segment(scratch.path(), 1, {random_text(40'000, 4)});
+  auto file = real_os().open_file(scratch / "seg-000001", OpenMode::read_write).value();
+  const std::uint64_t table = info.bytes - 2 * kPageBytes;
+  const auto swap_ranges = [&](std::uint64_t a, std::uint64_t b, std::size_t bytes) {
+    std::vector<std::byte> one(bytes), two(bytes);
+    REQUIRE(file->read_at(one, a));
+    REQUIRE(file->read_at(two, b));
+    REQUIRE(file->write_at(one, b));
+    REQUIRE(file->write_at(two, a));
+  };
+  swap_ranges(2 * kPageBytes, 3 * kPageBytes, kPageBytes);
+  swap_ranges(table + 2 * 8, table + 3 * 8, 8);
+  const auto segment = open_segment(scratch.path(), info).value();
+  CHECK(segment->checked(2 * kPageBytes, 1) == nullptr);
+  CHECK(segment->checked(3 * kPageBytes, 1) == nullptr);
+  CHECK(segment->checked(4 * kPageBytes, 1) != nullptr);
+}
+
+TEST_CASE("a footer with a true sum and any content leads nowhere outside the file") {
+  const TempDirectory scratch;
+  const SegmentInfo info = write_segment(scratch.path(), 1, {random_text(9000, 4), "fences"});
+  auto file = real_os().open_file(scratch / "seg-000001", OpenMode::read_write).value();
+  const std::uint64_t at = info.bytes - kPageBytes;
+  std::vector<std::byte> footer(kPageBytes);
+  REQUIRE(file->read_at(footer, at));
+  const std::uint64_t salt = segment_format::file_salt(kPalace, FileKind::segment, 1);
+  std::mt19937_64 random(12);
+  int opened = 0;
+  for (int round = 0; round < 2000; ++round) {
+    auto changed = footer;
+    for (std::uint64_t i = random() % 3; i < 3; ++i) {
+      const std::uint64_t value = random() >> (random() % 64);
+      std::memcpy(changed.data() + 8 + random() % 128, &value, sizeof value);
+    }
+    SegmentInfo expected = info;
+    expected.footer_sum = segment_format::own_sum(changed.data(), salt, at / kPageBytes);
+    std::memcpy(changed.data() + kPageBytes - 8, &expected.footer_sum, 8);
+    REQUIRE(file->write_at(changed, at));
+    const auto segment = open_segment(scratch.path(), expected);
+    if (!segment) {
+      REQUIRE(segment.error().code == Errc::damaged);
+      continue;
+    }
+    ++opened;
+    for (const Section& section : (*segment)->sections()) {
+      REQUIRE((*segment)->checked(section.offset, section.bytes) != nullptr);
+    }
+    static_cast<void>((*segment)->scrub());
+  }
+  CHECK(opened > 0);
+  CHECK(opened < 2000);
 }
 
 TEST_CASE("requests outside the data are damage, not access") {
