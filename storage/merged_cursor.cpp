@@ -3,6 +3,8 @@
 #include <cassert>
 #include <utility>
 
+#include "storage/key_order.hpp"
+
 namespace aeon::storage {
 
 void MergedCursor::reset(const RunSet& set) {
@@ -41,7 +43,7 @@ bool MergedCursor::settle(Input& input) {
 }
 
 bool MergedCursor::before(std::uint32_t a, std::uint32_t b) const noexcept {
-  const int order = inputs_[a].key.compare(inputs_[b].key);
+  const int order = compare_keys(inputs_[a].key, inputs_[b].key);
   return order != 0 ? order < 0 : a < b;
 }
 

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "storage/codec.hpp"
+#include "storage/key_order.hpp"
 
 namespace aeon::storage {
 
@@ -198,7 +199,7 @@ void RunBlockReader::seek(std::string_view target) {
     const std::uint32_t middle = low + (high - low) / 2;
     std::string_view key;
     if (!restart_key(middle, key)) return spoil();
-    (key < target ? low : high) = middle;
+    (compare_keys(key, target) < 0 ? low : high) = middle;
   }
   next_ = restart_offset(low);
   if (next_ < sizeof(BlockHead) || next_ >= entries_end_) return spoil();

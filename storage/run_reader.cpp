@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "storage/codec.hpp"
+#include "storage/key_order.hpp"
 #include "storage/run.hpp"
 
 namespace aeon::storage {
@@ -23,8 +24,8 @@ Result<RunReader> RunReader::open(const Segment& segment) {
   run.fences_bytes_ = fences->bytes;
   run.fence_count_ = fences->items;
   run.entries_ = blocks->items;
-  if (fences->items > fences->bytes / sizeof(Fence) || (fences->items == 0) != (blocks->bytes == 0) ||
-      fences->items > blocks->items) {
+  if (fences->items > fences->bytes / sizeof(Fence) || fences->items > blocks->items ||
+      (fences->items == 0) != (blocks->bytes == 0)) {
     return fail(Errc::damaged, fmt::format("{}: the run's sections contradict each other ({} "
                                            "entries, {} fences in {} bytes)", segment.path(),
                                            blocks->items, fences->items, fences->bytes));
@@ -53,7 +54,7 @@ std::optional<int> RunReader::compare_fence(std::uint64_t block, std::string_vie
   const std::byte* const key = segment_->checked(fences_offset_ + found->key_offset,
                                                  found->key_bytes);
   if (key == nullptr) return std::nullopt;
-  return as_view({key, found->key_bytes}).compare(target);
+  return compare_keys(as_view({key, found->key_bytes}), target);
 }
 
 RunReader::Place RunReader::find(std::string_view target) const noexcept {

@@ -30,8 +30,8 @@ void elsewhere(Work work) {
 }  // namespace
 
 TEST_CASE("what nobody reads is freed by the next reclaim") {
-  EpochDomain domain;
   std::atomic<int> freed{0};
+  EpochDomain domain;
   domain.retire(new Counted(freed), 100);
   domain.retire(new Counted(freed), 20);
   REQUIRE(domain.stats().retired_objects == 2);
@@ -48,8 +48,8 @@ TEST_CASE("what nobody reads is freed by the next reclaim") {
 }
 
 TEST_CASE("a guard holds back what was retired since, and only that") {
-  EpochDomain domain;
   std::atomic<int> freed{0};
+  EpochDomain domain;
   domain.retire(new Counted(freed));
   domain.try_reclaim();
   REQUIRE(freed == 1);
@@ -68,8 +68,8 @@ TEST_CASE("a guard holds back what was retired since, and only that") {
 }
 
 TEST_CASE("a guard that began after the retirement was stamped doesn't hold it back") {
-  EpochDomain domain;
   std::atomic<int> freed{0};
+  EpochDomain domain;
   std::optional<std::thread> old_reader;
   std::atomic<int> stage{0};
   old_reader.emplace([&] {
@@ -87,8 +87,8 @@ TEST_CASE("a guard that began after the retirement was stamped doesn't hold it b
 }
 
 TEST_CASE("guards nest: the inner one's end protects nothing less") {
-  EpochDomain domain;
   std::atomic<int> freed{0};
+  EpochDomain domain;
   {
     const auto outer = domain.enter();
     { const auto inner = domain.enter(); }
@@ -119,9 +119,9 @@ TEST_CASE("a domain frees what is left when it dies, and what its deleters retir
 }
 
 TEST_CASE("guards of one domain hold nothing back in another") {
+  std::atomic<int> freed{0};
   EpochDomain first;
   EpochDomain second;
-  std::atomic<int> freed{0};
   const auto guard = first.enter();
   first.retire(new Counted(freed));
   second.retire(new Counted(freed));
@@ -138,9 +138,9 @@ TEST_CASE("a thread that reads many domains, living and dead, keeps few slots") 
   elsewhere([] {
     std::uint64_t slots = 0;
     for (int round = 0; round < 1000; ++round) {
+      std::atomic<int> freed{0};
       EpochDomain first;
       EpochDomain second;
-      std::atomic<int> freed{0};
       {
         const auto a = first.enter();
         const auto b = second.enter();
@@ -156,8 +156,8 @@ TEST_CASE("a thread that reads many domains, living and dead, keeps few slots") 
 }
 
 TEST_CASE("threads come and go: their slots are used again and their garbage is freed") {
-  EpochDomain domain;
   std::atomic<int> freed{0};
+  EpochDomain domain;
   std::uint64_t slots = 0;
   for (int round = 0; round < 300; ++round) {
     elsewhere([&] {
@@ -173,8 +173,8 @@ TEST_CASE("threads come and go: their slots are used again and their garbage is 
 }
 
 TEST_CASE("a guard taken while a thread's storage is torn down still protects") {
-  static EpochDomain domain;
   static std::atomic<int> freed{0};
+  static EpochDomain domain;
   static std::size_t reclaimed_inside;
   struct Late {
     ~Late() {

@@ -211,6 +211,7 @@ TEST_CASE("a damaged page of fences loses no entry") {
     path = segment->path();
   }
   REQUIRE(last_page > first_page + 3);
+  const std::vector<std::pair<std::string, std::string>> list(entries.begin(), entries.end());
   std::mt19937_64 random(6);
   for (std::uint64_t page = first_page; page <= last_page + 1; ++page) {
     INFO("page " << page);
@@ -225,11 +226,11 @@ TEST_CASE("a damaged page of fences loses no entry") {
     const RunReader run = open_run(*segment);
     RunCursor cursor(run);
     for (int i = 0; i < (page <= last_page ? 2000 : 20); ++i) {
-      const auto at = std::next(entries.begin(), static_cast<long>(random() % entries.size()));
-      cursor.seek(at->first);
+      const auto& [key, value] = list[random() % list.size()];
+      cursor.seek(key);
       REQUIRE(cursor.valid());
-      REQUIRE(cursor.key() == at->first);
-      REQUIRE(cursor.value() == at->second);
+      REQUIRE(cursor.key() == key);
+      REQUIRE(cursor.value() == value);
     }
     REQUIRE(segment->damaged_pages() > 0);
     int errors = 0;
@@ -239,23 +240,31 @@ TEST_CASE("a damaged page of fences loses no entry") {
   }
 }
 
-TEST_CASE("when a block and its fence are damaged the rest is still found") {
+namespace {
+
+// Damages the second page of fences, and in the middle a block whose fence lies on it.
+SegmentInfo write_doubly_damaged(const std::string& directory, const Entries& entries) {
+  const SegmentInfo info = write_run(directory, 1, entries);
+  const auto segment = open_segment(directory, info);
+  const Section& fences = *segment->find(SectionKind::run_fences);
+  const Section& blocks = *segment->find(SectionKind::run_blocks);
+  const std::uint64_t page = fences.offset / kPageBytes + 1;
+  const std::uint64_t number = (page * kPageBytes - fences.offset) / sizeof(run_format::Fence) + 50;
+  REQUIRE(fences.items > number + 100);
+  const auto fence = load<run_format::Fence>(
+      segment->read(fences.offset + number * sizeof(run_format::Fence), 32).value().data());
+  flip_byte(segment->path(), page * kPageBytes + 100);
+  flip_byte(segment->path(), blocks.offset + fence.block_offset + fence.block_bytes / 2);
+  return info;
+}
+
+}  // namespace
+
+TEST_CASE("when a block and its fence are damaged the next readable fence leads on") {
   const TempDirectory scratch;
   const Entries entries = many_entries(7, 40'000, 100);
-  const SegmentInfo info = write_run(scratch.path(), 1, entries);
-  {
-    const auto segment = open_segment(scratch.path(), info);
-    const Section& fences = *segment->find(SectionKind::run_fences);
-    const Section& blocks = *segment->find(SectionKind::run_blocks);
-    const std::uint64_t page = fences.offset / kPageBytes + 1;
-    // A block in the middle of those whose fences lie on that page.
-    const std::uint64_t number = (page * kPageBytes - fences.offset) / sizeof(run_format::Fence) + 50;
-    const auto fence = load<run_format::Fence>(
-        segment->read(fences.offset + number * sizeof(run_format::Fence), 32).value().data());
-    flip_byte(segment->path(), page * kPageBytes + 100);
-    flip_byte(segment->path(), blocks.offset + fence.block_offset + fence.block_bytes / 2);
-  }
-  const auto segment = open_segment(scratch.path(), info);
+  const auto segment =
+      open_segment(scratch.path(), write_doubly_damaged(scratch.path(), entries));
   const RunReader run = open_run(*segment);
   RunCursor cursor(run);
   int errors = 0;
@@ -264,6 +273,24 @@ TEST_CASE("when a block and its fence are damaged the rest is still found") {
   REQUIRE(is_subset(found, entries));
   REQUIRE(found.size() < entries.size());
   REQUIRE(found.size() > entries.size() / 2);
+}
+
+TEST_CASE("when a block and its fence are damaged but not the block's head, its length leads on") {
+  const TempDirectory scratch;
+  std::mt19937_64 random(12);
+  Entries entries;
+  while (entries.size() < 400) {
+    entries.emplace(random_key(random, 2, 100'000), random_bytes(random, 20'000));
+  }
+  const auto segment =
+      open_segment(scratch.path(), write_doubly_damaged(scratch.path(), entries));
+  const RunReader run = open_run(*segment);
+  RunCursor cursor(run);
+  int errors = 0;
+  const Entries found = salvage(cursor, errors);
+  REQUIRE(errors == 1);
+  REQUIRE(is_subset(found, entries));
+  REQUIRE(found.size() == entries.size() - 1);
 }
 
 TEST_CASE("runs of garbage under good sums neither crash nor run away") {

@@ -1,12 +1,48 @@
 #include "tests/support/allocations.hpp"
 
 #include <atomic>
+#include <cstddef>
 #include <cstdlib>
 #include <new>
 
 namespace {
 
 std::atomic<std::uint64_t> count{0};  // relaxed: a figure
+
+}  // namespace
+
+namespace aeon::test {
+
+std::uint64_t allocations() noexcept { return count.load(std::memory_order_relaxed); }
+
+}  // namespace aeon::test
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define AEON_SANITIZED_ALLOCATOR
+#endif
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define AEON_SANITIZED_ALLOCATOR
+#endif
+
+#ifdef AEON_SANITIZED_ALLOCATOR
+// A sanitizer brings its own operator new and tells whoever asks.
+#include <sanitizer/allocator_interface.h>
+
+namespace {
+
+void on_allocation(const volatile void*, std::size_t) {
+  count.fetch_add(1, std::memory_order_relaxed);
+}
+void on_free(const volatile void*) {}
+[[maybe_unused]] const int installed =
+    __sanitizer_install_malloc_and_free_hooks(on_allocation, on_free);
+
+}  // namespace
+
+#else
+
+namespace {
 
 void* counted(std::size_t bytes, std::size_t alignment) noexcept {
   count.fetch_add(1, std::memory_order_relaxed);
@@ -31,8 +67,4 @@ void operator delete(void* at, std::size_t) noexcept { std::free(at); }
 void operator delete(void* at, std::align_val_t) noexcept { std::free(at); }
 void operator delete(void* at, std::size_t, std::align_val_t) noexcept { std::free(at); }
 
-namespace aeon::test {
-
-std::uint64_t allocations() noexcept { return count.load(std::memory_order_relaxed); }
-
-}  // namespace aeon::test
+#endif

@@ -1,6 +1,7 @@
 // Runs in real segment files, for tests.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <random>
