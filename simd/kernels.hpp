@@ -11,10 +11,10 @@
 //     wherever they are passed as `Rows` or by address, need no alignment and no padding.
 //   - INT8 codes lie in [-127, 127]; results on them are exact, and so are equal in every table.
 //     (A code of -128, which no quantiser writes, gives an unspecified number, never a fault.)
-//   - Float results differ between tables by rounding only: |result - exact| <= length * 2^-23 * S,
-//     S being the sum of the absolute values of the terms (|a b| for dot, (a - b)^2 with each
-//     difference rounded once for l2sq). Inside one table a row's result does not depend on
-//     whether it is computed alone or where it stands among others: the bits are the same.
+//   - Float dot and l2sq differ from the exact value by rounding only: |result - exact| <=
+//     (length + 2) * 2^-23 * S + length * 2^-149, S being the sum of the absolute values of the
+//     exact terms, a b or (a - b)^2; cosine by (length + 4) * 2^-22. Within one table a row's result
+//     has the same bits whether it is computed alone or anywhere among others.
 //   - Conversions, quantisation, max_abs, all_finite and select give the same bits in every table.
 //   - Thread-safe, lock-free, allocation-free, noexcept; out arrays must not overlap inputs.
 #pragma once
