@@ -6,7 +6,8 @@
 //   - |x[i] - scale * codes[i]| <= scale * (1/2 + 2^-15), in exact arithmetic. Half a step is the
 //     rounding to a code; the rest covers the float32 roundings of the scale, its inverse and the
 //     product (three of them, each at most 127 * 2^-24 steps).
-//   - A vector of zeros has scale 0 and codes 0. So has one with max|x| < kSmallestMaxAbs (1.5e-36),
+//   - A vector of zeros has scale 0 and codes 0. So has one with max|x| < kSmallestMaxAbs
+//   (1.5e-36),
 //     where the scale would be denormal or its inverse infinite: its values are kept as 0, with an
 //     absolute error of less than kSmallestMaxAbs. Up to the largest float nothing overflows.
 // Thread-safe, no allocation.

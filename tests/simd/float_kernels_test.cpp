@@ -100,7 +100,8 @@ std::vector<float> floats_of(const std::vector<std::uint16_t>& halves) {
   return values;
 }
 
-// Rows of `count` x n elements laid at `stride_bytes`, ending `slack` bytes before a forbidden page.
+// Rows of `count` x n elements laid at `stride_bytes`, ending `slack` bytes before a forbidden
+// page.
 template <class Element>
 Rows lay_out(GuardedBuffer& memory, const std::vector<Element>& packed, std::size_t n,
              std::size_t count, std::size_t stride_bytes, std::size_t slack) {
@@ -145,7 +146,7 @@ TEST_CASE("float rows need no alignment") {
   Random random(kSeed);
   GuardedBuffer rows(8 * (kMaxLength + 64) * sizeof(float));
   GuardedBuffer queries(kMaxLength * sizeof(float));
-  for (const std::size_t n : {1, 7, 8, 31, 33, 63, 65, 100, 384}) {
+  for (const std::size_t n : Lengths{1, 7, 8, 31, 33, 63, 65, 100, 384}) {
     for (std::size_t slack = 0; slack < 64; ++slack) {
       check_sample(random, rows, queries, n, 3, slack % 5, slack, 1.0F);
     }
@@ -158,7 +159,7 @@ TEST_CASE("float kernels keep their bound for tiny and for large values") {
   Random random(kSeed);
   GuardedBuffer rows(8 * (kMaxLength + 64) * sizeof(float));
   GuardedBuffer queries(kMaxLength * sizeof(float));
-  for (const std::size_t n : {1, 9, 40, 129, 768}) {
+  for (const std::size_t n : Lengths{1, 9, 40, 129, 768}) {
     for (const float spread : {0x1p-20F, 1e-3F, 1e3F, 1e4F}) {
       check_sample(random, rows, queries, n, 3, 0, 0, spread);
     }

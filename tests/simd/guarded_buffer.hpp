@@ -15,7 +15,8 @@ class GuardedBuffer {
   explicit GuardedBuffer(std::size_t most_bytes) {
     page_ = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
     usable_ = (most_bytes + page_ - 1) / page_ * page_;
-    void* base = ::mmap(nullptr, usable_ + 2 * page_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* base =
+        ::mmap(nullptr, usable_ + 2 * page_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (base == MAP_FAILED) std::abort();
     base_ = static_cast<std::byte*>(base);
     if (::mprotect(base_ + page_, usable_, PROT_READ | PROT_WRITE) != 0) std::abort();

@@ -42,11 +42,11 @@ TEST_CASE("every float16 becomes the float32 of the same value") {
     table->f16_to_f32(halves.data(), halves.size(), floats.data());
     for (std::size_t i = 0; i < halves.size(); ++i) {
       const double expected = value_of_half(halves[i]);
-      const bool same = std::isnan(expected)
-                            ? bits_of(floats[i]) == (0x7FC00000U | (halves[i] & 0x8000U) << 16 |
-                                                     (halves[i] & 0x3FFU) << 13)
-                            : floats[i] == expected &&
-                                  std::signbit(floats[i]) == ((halves[i] & 0x8000) != 0);
+      const bool same =
+          std::isnan(expected)
+              ? bits_of(floats[i]) ==
+                    (0x7FC00000U | (halves[i] & 0x8000U) << 16 | (halves[i] & 0x3FFU) << 13)
+              : floats[i] == expected && std::signbit(floats[i]) == ((halves[i] & 0x8000) != 0);
       if (!same) FAIL("half " << halves[i] << " became " << floats[i]);
     }
   }
@@ -76,10 +76,10 @@ TEST_CASE("float32 rounds to the nearest float16, ties to the even one") {
       const auto middle = static_cast<float>((low + high) / 2);
       const std::uint16_t even = half % 2 == 0 ? half : static_cast<std::uint16_t>(half + 1);
       const float infinity = std::numeric_limits<float>::infinity();
-      const bool right =
-          to_half(*table, middle) == even && to_half(*table, -middle) == (even | 0x8000) &&
-          to_half(*table, std::nextafter(middle, 0.0F)) == half &&
-          to_half(*table, std::nextafter(middle, infinity)) == half + 1;
+      const bool right = to_half(*table, middle) == even &&
+                         to_half(*table, -middle) == (even | 0x8000) &&
+                         to_half(*table, std::nextafter(middle, 0.0F)) == half &&
+                         to_half(*table, std::nextafter(middle, infinity)) == half + 1;
       if (!right) FAIL("between half " << half << " and the next");
     }
     CHECK(to_half(*table, 65504.0F) == 0x7BFF);

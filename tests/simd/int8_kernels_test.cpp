@@ -115,7 +115,8 @@ TEST_CASE("INT8 kernels read nothing before a row's begin, at any alignment") {
   Random random(kSeed);
   GuardedBuffer memory(8 * (kMaxLength + 64));
   auto query = std::make_unique<Int8Query>();
-  for (const std::size_t n : {1, 2, 3, 15, 16, 17, 31, 32, 33, 63, 64, 65, 96, 127, 384, 768, 1000}) {
+  for (const std::size_t n :
+       Lengths{1, 2, 3, 15, 16, 17, 31, 32, 33, 63, 64, 65, 96, 127, 384, 768, 1000}) {
     for (std::size_t shift = 0; shift < 64; ++shift) {
       const Scan scan(random, n, 5, shift % 2, 127);
       query->assign(scan.query_codes.data(), n);
@@ -134,7 +135,7 @@ TEST_CASE("INT8 scans of every small count are exact, none included") {
   INFO("seed " << kSeed);
   Random random(kSeed);
   auto query = std::make_unique<Int8Query>();
-  for (const std::size_t n : {5, 384, 512, 700, 768, 1024}) {
+  for (const std::size_t n : Lengths{5, 384, 512, 700, 768, 1024}) {
     for (std::size_t count = 0; count <= 40; ++count) {
       const Scan scan(random, n, count, 0, 127);
       query->assign(scan.query_codes.data(), n);

@@ -14,7 +14,7 @@ TEST_CASE("scores from INT8 codes are as near to the true ones as quantisation a
   constexpr std::uint64_t kSeed = 64;
   INFO("seed " << kSeed);
   Random random(kSeed);
-  for (const std::size_t n : {1, 3, 64, 384, 768, 4096}) {
+  for (const std::size_t n : Lengths{1, 3, 64, 384, 768, 4096}) {
     const std::vector<float> a = random_floats(random, n, 3.0F);
     const std::vector<float> b = random_floats(random, n, 0.01F);
     std::vector<std::int8_t> a_codes(n);
@@ -34,8 +34,8 @@ TEST_CASE("scores from INT8 codes are as near to the true ones as quantisation a
     const std::int32_t codes_dot = kernels().dot_i8(a_codes.data(), b_codes.data(), n);
     CHECK(std::abs(approximate_dot(codes_dot, qa.scale, qb.scale) - dot) <= dot_error * 1.001);
     const double distance = std::sqrt(aa + bb - 2 * dot);
-    const double approximate = std::sqrt(approximate_l2sq(
-        codes_dot, {qa.scale, qa.sum_of_squares}, {qb.scale, qb.sum_of_squares}));
+    const double approximate = std::sqrt(
+        approximate_l2sq(codes_dot, {qa.scale, qa.sum_of_squares}, {qb.scale, qb.sum_of_squares}));
     CHECK(std::abs(approximate - distance) <= (ea + eb) * 1.001);
     const double cosine = approximate_cosine(codes_dot, qa.sum_of_squares, qb.sum_of_squares);
     CHECK(std::abs(cosine - dot / std::sqrt(aa * bb)) <=

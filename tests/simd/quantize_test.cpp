@@ -67,7 +67,8 @@ TEST_CASE("quantisation keeps its error bound and gives the same bits on every t
   }
 }
 
-TEST_CASE("quantisation keeps its contract from the smallest usable magnitude to the largest float") {
+TEST_CASE(
+    "quantisation keeps its contract from the smallest usable magnitude to the largest float") {
   constexpr std::uint64_t kSeed = 2718;
   INFO("seed " << kSeed);
   Random random(kSeed);
@@ -83,7 +84,8 @@ TEST_CASE("quantisation keeps its contract from the smallest usable magnitude to
 }
 
 TEST_CASE("halves round to the even code") {
-  const std::vector<float> x = {127.0F, 0.5F, 1.5F, 2.5F, -0.5F, -1.5F, -2.5F, 126.5F, -126.5F, 3.0F};
+  const std::vector<float> x = {127.0F, 0.5F,  1.5F,   2.5F,    -0.5F,
+                                -1.5F,  -2.5F, 126.5F, -126.5F, 3.0F};
   const std::vector<std::int8_t> expected = {127, 0, 2, 2, 0, -2, -2, 126, -126, 3};
   for (const Kernels* table : available_kernels()) {
     INFO("table " << table->name);

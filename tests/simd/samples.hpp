@@ -13,13 +13,15 @@ namespace aeon::simd::test {
 
 using Random = std::mt19937_64;
 
-inline std::vector<std::size_t> lengths() {
-  std::vector<std::size_t> result;
+using Lengths = std::vector<std::size_t>;
+
+inline Lengths lengths() {
+  Lengths result;
   for (std::size_t n = 1; n <= 300; ++n) result.push_back(n);
-  for (std::size_t n : {383, 384, 385, 447, 511, 512, 513, 640, 767, 768, 769, 800, 1000, 1023, 1024,
-                        1025, 1535, 1536, 1537, 2047, 2048, 3001, 4031, 4064, 4095, 4096}) {
-    result.push_back(n);
-  }
+  const Lengths longer = {383,  384,  385,  447,  511,  512,  513,  640,  767,
+                          768,  769,  800,  1000, 1023, 1024, 1025, 1535, 1536,
+                          1537, 2047, 2048, 3001, 4031, 4064, 4095, 4096};
+  result.insert(result.end(), longer.begin(), longer.end());
   return result;
 }
 

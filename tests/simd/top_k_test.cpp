@@ -45,7 +45,8 @@ void check_stream(Random& random, const Draw& draw) {
   const std::size_t n = random() % 2000;
   std::vector<Score> scores(n);
   for (Score& score : scores) score = draw();
-  for (const std::size_t k : {std::size_t{0}, std::size_t{1}, std::size_t{10}, std::size_t{64}, n + 3}) {
+  for (const std::size_t k :
+       {std::size_t{0}, std::size_t{1}, std::size_t{10}, std::size_t{64}, n + 3}) {
     const auto expected = best_by_sorting(scores, k);
     for (const Kernels* table : available_kernels()) {
       INFO("table " << table->name << " n " << n << " k " << k);
@@ -63,9 +64,8 @@ TEST_CASE("the k best of a stream are those of a full sort, ties to the lower in
   for (int round = 0; round < 60; ++round) {
     const int range = round % 3 == 0 ? 5 : 1000000;
     check_stream<std::int32_t>(random, [&] { return random_int(random, -range, range); });
-    check_stream<float>(random, [&] {
-      return static_cast<float>(random_int(random, -range, range)) * 0.25F;
-    });
+    check_stream<float>(
+        random, [&] { return static_cast<float>(random_int(random, -range, range)) * 0.25F; });
   }
 }
 
@@ -75,8 +75,8 @@ TEST_CASE("the lowest scores and NaN are handled: kept while there is room, and 
   Random random(kSeed);
   constexpr auto kLowest = std::numeric_limits<std::int32_t>::lowest();
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  const float floats[] = {-kInfinity, std::numeric_limits<float>::lowest(), 0.0F, -0.0F,
-                          std::numeric_limits<float>::quiet_NaN(), kInfinity};
+  const float floats[] = {-kInfinity, std::numeric_limits<float>::lowest(),    0.0F,
+                          -0.0F,      std::numeric_limits<float>::quiet_NaN(), kInfinity};
   for (int round = 0; round < 60; ++round) {
     check_stream<std::int32_t>(random, [&] { return kLowest + random_int(random, 0, 2); });
     check_stream<float>(random, [&] { return floats[random_int(random, 0, 5 - round % 2)]; });
