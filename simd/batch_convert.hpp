@@ -13,7 +13,8 @@ template <class Isa>
 void half_from_float(const float* in, std::size_t n, std::uint16_t* out) noexcept {
   constexpr std::size_t kWidth = Isa::Floats::size;
   std::size_t i = 0;
-  for (; i + kWidth <= n; i += kWidth) Isa::store_half(Isa::Floats::load_unaligned(in + i), out + i);
+  for (; i + kWidth <= n; i += kWidth)
+    Isa::store_half(Isa::Floats::load_unaligned(in + i), out + i);
   if (i == n) return;
   alignas(64) std::uint16_t part[kWidth];
   Isa::store_half(Float32Source<Isa>::load_part(reinterpret_cast<Bytes>(in + i), n - i), part);
@@ -45,8 +46,8 @@ float max_abs(const float* x, std::size_t n) noexcept {
   }
   for (; i < n; i += kWidth) {
     const std::size_t count = n - i < kWidth ? n - i : kWidth;
-    most[0] = max(most[0],
-                  abs(Float32Source<Isa>::load_part(reinterpret_cast<Bytes>(x + i), count)));
+    most[0] =
+        max(most[0], abs(Float32Source<Isa>::load_part(reinterpret_cast<Bytes>(x + i), count)));
   }
   alignas(64) float lanes[kWidth];
   max(most[0], most[1]).store_aligned(lanes);
@@ -145,22 +146,21 @@ std::size_t select_above(const typename Batch::value_type* scores, std::size_t n
 }
 
 // The part of a Kernels table that these templates fill, in the table's order.
-#define AEON_BATCH_KERNELS(Isa)                                                      \
-  .dot_f32 = score_pair<Isa, Float32Source<Isa>, DotSum<Isa>>,                       \
-  .l2sq_f32 = score_pair<Isa, Float32Source<Isa>, L2sqSum<Isa>>,                     \
-  .cosine_f32 = score_pair<Isa, Float32Source<Isa>, CosineSum<Isa>>,                 \
-  .dot_f16 = score_pair<Isa, Float16Source<Isa>, DotSum<Isa>>,                       \
-  .l2sq_f16 = score_pair<Isa, Float16Source<Isa>, L2sqSum<Isa>>,                     \
-  .cosine_f16 = score_pair<Isa, Float16Source<Isa>, CosineSum<Isa>>,                 \
-  .dot_f32_rows = score_rows<Isa, Float32Source<Isa>, DotSum<Isa>>,                  \
-  .l2sq_f32_rows = score_rows<Isa, Float32Source<Isa>, L2sqSum<Isa>>,                \
-  .cosine_f32_rows = score_rows<Isa, Float32Source<Isa>, CosineSum<Isa>>,            \
-  .dot_f16_rows = score_rows<Isa, Float16Source<Isa>, DotSum<Isa>>,                  \
-  .l2sq_f16_rows = score_rows<Isa, Float16Source<Isa>, L2sqSum<Isa>>,                \
-  .cosine_f16_rows = score_rows<Isa, Float16Source<Isa>, CosineSum<Isa>>,            \
-  .f32_to_f16 = half_from_float<Isa>, .f16_to_f32 = float_from_half<Isa>,            \
-  .max_abs_f32 = max_abs<Isa>, .all_finite_f32 = all_finite<Isa>,                    \
-  .quantize_f32 = quantize<Isa>, .select_above_i32 = select_above<Isa::Ints>,    \
-  .select_above_f32 = select_above<Isa::Floats>
+#define AEON_BATCH_KERNELS(Isa)                                                                  \
+  .dot_f32 = score_pair<Isa, Float32Source<Isa>, DotSum<Isa>>,                                   \
+  .l2sq_f32 = score_pair<Isa, Float32Source<Isa>, L2sqSum<Isa>>,                                 \
+  .cosine_f32 = score_pair<Isa, Float32Source<Isa>, CosineSum<Isa>>,                             \
+  .dot_f16 = score_pair<Isa, Float16Source<Isa>, DotSum<Isa>>,                                   \
+  .l2sq_f16 = score_pair<Isa, Float16Source<Isa>, L2sqSum<Isa>>,                                 \
+  .cosine_f16 = score_pair<Isa, Float16Source<Isa>, CosineSum<Isa>>,                             \
+  .dot_f32_rows = score_rows<Isa, Float32Source<Isa>, DotSum<Isa>>,                              \
+  .l2sq_f32_rows = score_rows<Isa, Float32Source<Isa>, L2sqSum<Isa>>,                            \
+  .cosine_f32_rows = score_rows<Isa, Float32Source<Isa>, CosineSum<Isa>>,                        \
+  .dot_f16_rows = score_rows<Isa, Float16Source<Isa>, DotSum<Isa>>,                              \
+  .l2sq_f16_rows = score_rows<Isa, Float16Source<Isa>, L2sqSum<Isa>>,                            \
+  .cosine_f16_rows = score_rows<Isa, Float16Source<Isa>, CosineSum<Isa>>,                        \
+  .f32_to_f16 = half_from_float<Isa>, .f16_to_f32 = float_from_half<Isa>,                        \
+  .max_abs_f32 = max_abs<Isa>, .all_finite_f32 = all_finite<Isa>, .quantize_f32 = quantize<Isa>, \
+  .select_above_i32 = select_above<Isa::Ints>, .select_above_f32 = select_above<Isa::Floats>
 
 }  // namespace aeon::simd

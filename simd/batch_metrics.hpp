@@ -1,8 +1,8 @@
 // Private to simd/: the float kernels, written once over xsimd::batch<float, Arch>.
 //
 // An instruction-set file includes <xsimd/xsimd.hpp> with the namespace renamed, names its `Isa`
-// (Floats, load_half, store_half) in an anonymous namespace and instantiates these templates with it;
-// so every instantiation is private to that file.
+// (Floats, load_half, store_half) in an anonymous namespace and instantiates these templates with
+// it; so every instantiation is private to that file.
 //
 // A row's terms go to kColumns accumulators in turn, which are added at the end in a fixed order.
 // The order depends on the length alone, so a row scores the same bits alone or in any scan.
@@ -72,10 +72,9 @@ struct L2sqSum {
 };
 
 // Two square roots, not one of the product: the product may overflow where the roots do not.
-inline constexpr float kNoLength = 0.0F;
 template <class Isa>
 float cosine_of(float dot, float a_squared, float b_squared) noexcept {
-  if (a_squared == kNoLength || b_squared == kNoLength) return 0.0F;
+  if (a_squared == 0.0F || b_squared == 0.0F) return 0.0F;
   const float cosine = dot / (__builtin_sqrtf(a_squared) * __builtin_sqrtf(b_squared));
   return cosine > 1.0F ? 1.0F : (cosine < -1.0F ? -1.0F : cosine);
 }
@@ -150,7 +149,6 @@ float score_pair_with(const float* a, Bytes b, std::size_t n, float a_squared) n
   return score;
 }
 
-// The same sum as a row's squares get, so that a vector's cosine with itself rounds to 1.
 template <class Isa>
 float squared_length(const float* x, std::size_t n) noexcept {
   return score_pair_with<Isa, Float32Source<Isa>, DotSum<Isa>>(x, reinterpret_cast<Bytes>(x), n, 0);
@@ -177,7 +175,8 @@ void score_rows(const float* query, std::size_t n, const Rows& rows, float* out)
                                         out + row);
   }
   if (row < rows.count) {
-    out[row] = score_pair_with<Isa, Source, Sum>(query, first + row * rows.stride_bytes, n, squared);
+    out[row] =
+        score_pair_with<Isa, Source, Sum>(query, first + row * rows.stride_bytes, n, squared);
   }
 }
 

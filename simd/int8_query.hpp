@@ -2,9 +2,10 @@
 //
 // Instruction sets want the same codes in different dress: VNNI multiplies unsigned by signed bytes
 // and takes the codes plus 128, AVX2 takes magnitudes and gives the query's sign to the row, NEON
-// takes the codes as they are. All three live here, zero-padded to whole vectors, inside the object,
-// so no kernel allocates and only rows need care at their ends. Nothing points outside: the object
-// may be copied, and a caller keeps one per thread (12 KiB) and assigns it anew for each query.
+// takes the codes as they are. All three live here, zero-padded to whole vectors, inside the
+// object, so no kernel allocates and only rows need care at their ends. Nothing points outside: the
+// object may be copied, and a caller keeps one per thread (12 KiB) and assigns it anew for each
+// query.
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,6 @@
-// Private to simd/: how INT8 kernels walk rows, in groups of Scorer::kRows and then one by one, with
-// the memory for later groups asked for ahead. A Scorer belongs to one instruction set (a type in an
-// anonymous namespace, which keeps these templates private to its file) and has
+// Private to simd/: how INT8 kernels walk rows, in groups of Scorer::kRows and then one by one,
+// with the memory for later groups asked for ahead. A Scorer belongs to one instruction set (a type
+// in an anonymous namespace, which keeps these templates private to its file) and has
 //   template <std::size_t kRows, class Ahead>
 //   void score(const std::int8_t* const (&rows)[kRows], std::size_t first, Ahead ahead) const;
 // which scores the rows numbered from `first` and calls ahead.step(column) every 64 codes.

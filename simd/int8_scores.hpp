@@ -1,6 +1,7 @@
-// From the INT8 dot product of two quantised vectors to approximate scores of the vectors themselves.
-// A vector x is held as codes c with x ~ scale * c, so everything follows from dot(c, d), the scales
-// and the sums of squared codes. Plain arithmetic, same bits wherever float64 is IEEE.
+// From the INT8 dot product of two quantised vectors to approximate scores of the vectors
+// themselves. A vector x is held as codes c with x ~ scale * c, so everything follows from dot(c,
+// d), the scales and the sums of squared codes. Plain arithmetic, same bits wherever float64 is
+// IEEE.
 #pragma once
 
 #include <cmath>
@@ -23,8 +24,7 @@ inline float approximate_dot(std::int32_t dot, float query_scale, float row_scal
 inline float approximate_l2sq(std::int32_t dot, Int8Side query, Int8Side row) noexcept {
   const double q = query.scale;
   const double r = row.scale;
-  const double l2sq =
-      q * q * query.sum_of_squares + r * r * row.sum_of_squares - 2.0 * q * r * dot;
+  const double l2sq = q * q * query.sum_of_squares + r * r * row.sum_of_squares - 2.0 * q * r * dot;
   return l2sq > 0.0 ? static_cast<float>(l2sq) : 0.0F;
 }
 

@@ -2,19 +2,19 @@
 //
 // One source file holds one instruction set, compiled with its own flags, and fills one `Kernels`.
 // kernels() picks a table at its first call, by what the processor and the operating system support
-// (AVX-512 VNNI, then AVX2 with FMA and F16C, else scalar; NEON on AArch64). The environment variable
-// AEON_SIMD=scalar|avx2|avx512vnni|neon forces one; a name that is unknown or can't run here is
-// refused, the best is taken, and kernel_choice() says so.
+// (AVX-512 VNNI, then AVX2 with FMA and F16C, else scalar; NEON on AArch64). The environment
+// variable AEON_SIMD=scalar|avx2|avx512vnni|neon forces one; a name that is unknown or can't run
+// here is refused, the best is taken, and kernel_choice() says so.
 //
 // What all tables promise:
 //   - Lengths are 1..kMaxLength. No function reads or writes a byte outside [p, p + length). Rows,
 //     wherever they are passed as `Rows` or by address, need no alignment and no padding.
 //   - INT8 codes lie in [-127, 127]; results on them are exact, and so are equal in every table.
 //     (A code of -128, which no quantiser writes, gives an unspecified number, never a fault.)
-//   - Float results differ between tables by rounding only: |result - exact| <= length * 2^-23 * S,
-//     S being the sum of the absolute values of the terms (|a b| for dot, (a - b)^2 with each
-//     difference rounded once for l2sq). Inside one table a row's result does not depend on
-//     whether it is computed alone or where it stands among others: the bits are the same.
+//   - Float dot and l2sq differ from the exact value by rounding only: |result - exact| <=
+//     (length + 2) * 2^-23 * S + length * 2^-149, S being the sum of the absolute values of the
+//     exact terms, a b or (a - b)^2; cosine by (length + 4) * 2^-22. Within one table a row's
+//     result has the same bits whether it is computed alone or anywhere among others.
 //   - Conversions, quantisation, max_abs, all_finite and select give the same bits in every table.
 //   - Thread-safe, lock-free, allocation-free, noexcept; out arrays must not overlap inputs.
 #pragma once
@@ -74,8 +74,8 @@ struct Kernels {
   void (*l2sq_f16_rows)(const float* query, std::size_t n, const Rows& rows, float* out) noexcept;
   void (*cosine_f16_rows)(const float* query, std::size_t n, const Rows& rows, float* out) noexcept;
 
-  // float16 <-> float32, any n. Rounds to nearest even; beyond 65519.99.. becomes infinity; denormals
-  // are kept; a NaN stays a NaN with its sign and upper payload, made quiet.
+  // float16 <-> float32, any n. Rounds to nearest even; beyond 65519.99.. becomes infinity;
+  // denormals are kept; a NaN stays a NaN with its sign and upper payload, made quiet.
   void (*f32_to_f16)(const float* in, std::size_t n, std::uint16_t* out) noexcept;
   void (*f16_to_f32)(const std::uint16_t* in, std::size_t n, float* out) noexcept;
 
@@ -87,8 +87,8 @@ struct Kernels {
   CodeSums (*quantize_f32)(const float* x, std::size_t n, float inverse_scale,
                            std::int8_t* codes) noexcept;
 
-  // Writes the positions i of scores[i] > threshold, ascending, and returns how many. `out` has room
-  // for n. NaN is above nothing. Meant for thresholds that few scores pass.
+  // Writes the positions i of scores[i] > threshold, ascending, and returns how many. `out` has
+  // room for n. NaN is above nothing. Meant for thresholds that few scores pass.
   std::size_t (*select_above_i32)(const std::int32_t* scores, std::size_t n, std::int32_t threshold,
                                   std::uint32_t* out) noexcept;
   std::size_t (*select_above_f32)(const float* scores, std::size_t n, float threshold,
@@ -96,9 +96,10 @@ struct Kernels {
 };
 
 struct KernelChoice {
-  std::string_view name;          // the table in use
-  bool forced;                    // AEON_SIMD named it
-  std::string_view refused_name;  // what AEON_SIMD said if it was refused (at most 31 bytes), else ""
+  std::string_view name;  // the table in use
+  bool forced;            // AEON_SIMD named it
+  std::string_view
+      refused_name;  // what AEON_SIMD said if it was refused (at most 31 bytes), else ""
 };
 
 // The table in use; chosen at the first call, the same for the life of the process.

@@ -1,7 +1,8 @@
-// AVX2, FMA and F16C. The INT8 dot product multiplies the query's magnitudes (unsigned) with the row
-// under the query's signs: vpsignb, vpmaddubsw (two products of at most 127 * 127 cannot saturate
-// 16 bits), vpmaddwd with ones to widen. Where the query's magnitudes allow (narrow_groups), two such
-// results are added in 16 bits first, so that one widening serves 64 codes.
+// AVX2, FMA and F16C. The INT8 dot product multiplies the query's magnitudes (unsigned) with the
+// row under the query's signs: vpsignb, vpmaddubsw (two products of at most 127 * 127 cannot
+// saturate 16 bits), vpmaddwd with ones to widen. Where the query's magnitudes allow
+// (narrow_groups), two such results are added in 16 bits first, so that one widening serves 64
+// codes.
 #include <immintrin.h>
 
 #define xsimd xsimd_of_avx2
@@ -41,17 +42,17 @@ __m256i load_part(const void* p, std::size_t count) noexcept {
 __m256i widen(__m256i pairs) noexcept { return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)); }
 
 std::int32_t sum_lanes(__m256i v) noexcept {
-  const __m128i quarter =
-      _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+  const __m128i quarter = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
   const __m128i half = _mm_add_epi32(quarter, _mm_unpackhi_epi64(quarter, quarter));
   return _mm_cvtsi128_si32(_mm_add_epi32(half, _mm_shuffle_epi32(half, 1)));
 }
 
 void store_sums(const __m256i (&sums)[4], std::int32_t* out) noexcept {
-  const __m256i pairs = _mm256_hadd_epi32(_mm256_hadd_epi32(sums[0], sums[1]),
-                                          _mm256_hadd_epi32(sums[2], sums[3]));
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(out),
-                   _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1)));
+  const __m256i pairs =
+      _mm256_hadd_epi32(_mm256_hadd_epi32(sums[0], sums[1]), _mm256_hadd_epi32(sums[2], sums[3]));
+  _mm_storeu_si128(
+      reinterpret_cast<__m128i*>(out),
+      _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1)));
 }
 
 void store_sums(const __m256i (&sums)[1], std::int32_t* out) noexcept { *out = sum_lanes(sums[0]); }
@@ -225,16 +226,16 @@ std::int32_t score_pair(const std::int8_t* a, const std::int8_t* b, std::size_t 
   std::size_t i = 0;
   for (; i + 2 * kWidth <= n; i += 2 * kWidth) {
     sums[0] = _mm256_add_epi32(sums[0], Pair::block(load(a + i), load(b + i), all));
-    sums[1] = _mm256_add_epi32(
-        sums[1], Pair::block(load(a + i + kWidth), load(b + i + kWidth), all));
+    sums[1] =
+        _mm256_add_epi32(sums[1], Pair::block(load(a + i + kWidth), load(b + i + kWidth), all));
   }
   if (i + kWidth <= n) {
     sums[0] = _mm256_add_epi32(sums[0], Pair::block(load(a + i), load(b + i), all));
   }
   const Tail tail(n);
   if (tail.count != 0) {
-    sums[1] = _mm256_add_epi32(
-        sums[1], Pair::block(tail.load_from(a, n), tail.load_from(b, n), tail.lanes));
+    sums[1] = _mm256_add_epi32(sums[1],
+                               Pair::block(tail.load_from(a, n), tail.load_from(b, n), tail.lanes));
   }
   return sum_lanes(_mm256_add_epi32(sums[0], sums[1]));
 }

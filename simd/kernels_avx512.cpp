@@ -218,9 +218,8 @@ void dot_i8_rows(const Int8Query& query, const Rows& rows, const std::int32_t* s
 
 void dot_i8_at(const Int8Query& query, const std::int8_t* const* rows, const std::int32_t* sums,
                std::size_t count, std::int32_t* out) noexcept {
-  with_dot(query, sums, out, [&](const auto& scorer) noexcept {
-    scan_scattered(scorer, query.length, rows, count);
-  });
+  with_dot(query, sums, out,
+           [&](const auto& scorer) noexcept { scan_scattered(scorer, query.length, rows, count); });
 }
 
 void l2sq_i8_rows(const Int8Query& query, const Rows& rows, std::int32_t* out) noexcept {

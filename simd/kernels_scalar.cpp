@@ -173,8 +173,8 @@ CodeSums quantize(const float* x, std::size_t n, float inverse_scale, std::int8_
   CodeSums sums{0, 0};
   for (std::size_t i = 0; i < n; ++i) {
     const float shifted = x[i] * inverse_scale + kNoFraction;
-    const std::int32_t code = __builtin_bit_cast(std::int32_t, shifted) -
-                              __builtin_bit_cast(std::int32_t, kNoFraction);
+    const std::int32_t code =
+        __builtin_bit_cast(std::int32_t, shifted) - __builtin_bit_cast(std::int32_t, kNoFraction);
     codes[i] = static_cast<std::int8_t>(code);
     sums.sum += code;
     sums.sum_of_squares += code * code;
