@@ -15,10 +15,7 @@ using storage::Table;
 class Application {
  public:
   Application(const ApplyTarget& target, CommitNumber commit)
-      : tail_(target.tail),
-        catalog_(target.catalog),
-        counters_(target.counters),
-        commit_(commit) {}
+      : tail_(target.tail), catalog_(target.catalog), counters_(target.counters), commit_(commit) {}
 
   bool run(OperationKind kind, std::string_view body) {
     switch (kind) {
@@ -194,12 +191,12 @@ Status apply(const ApplyTarget& target, const wal::CommitHeader& header, std::st
   bool applied = true;
   while (applied && reader.next(kind, body)) applied = application.run(kind, body);
   if (!reader.ok() || application.is_malformed()) {
-    return fail(Errc::damaged, fmt::format("commit {} holds no valid record; run aeon verify",
-                                           header.commit));
+    return fail(Errc::damaged,
+                fmt::format("commit {} holds no valid record; run aeon verify", header.commit));
   }
   if (!applied) {
-    return fail(Errc::no_memory, fmt::format("applying commit {}: no memory is left for the tails",
-                                             header.commit));
+    return fail(Errc::no_memory,
+                fmt::format("applying commit {}: no memory is left for the tails", header.commit));
   }
   target.tail.add_header(header);
   rotate = application.rotate();

@@ -42,11 +42,10 @@ Status Store::checkpoint(bool merge_all) {
     const storage::MutexLock lock(write_mutex_);
     AEON_TRY(refuse_if_read_only());
   }
-  AEON_ASSIGN(const bool taken,
-              control_->try_lock(LockByte::upkeep, storage::LockMode::exclusive));
+  AEON_ASSIGN(const bool taken, control_->try_lock(LockByte::upkeep, storage::LockMode::exclusive));
   if (!taken) {
-    return fail(Errc::busy, fmt::format("another process is just checkpointing {}; try again",
-                                        directory_));
+    return fail(Errc::busy,
+                fmt::format("another process is just checkpointing {}; try again", directory_));
   }
   const auto work = [&]() -> Status {
     AEON_TRY(catch_up());
@@ -99,15 +98,15 @@ Status Store::merge_tiers(bool merge_all) {
     {
       const storage::MutexLock lock(write_mutex_);
       state = manifest_.state();
-      const std::size_t count = merge_all ? state.segments.size() : segments_to_merge(state.segments);
+      const std::size_t count =
+          merge_all ? state.segments.size() : segments_to_merge(state.segments);
       if (count < 2) return {};
       const auto segments = view().segments();
       merging.assign(segments.end() - static_cast<std::ptrdiff_t>(count), segments.end());
     }
     AEON_ASSIGN(const SettleSources sources, sources_of(merging));
     const std::uint64_t number = state.next_file;
-    AEON_ASSIGN(const SettledFiles files,
-                write_settled(os_, directory_, palace_, number, sources));
+    AEON_ASSIGN(const SettledFiles files, write_settled(os_, directory_, palace_, number, sources));
     state.next_file = number + 2;
     state.segments.resize(state.segments.size() - merging.size());
     state.segments.push_back(files.segment);

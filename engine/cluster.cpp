@@ -85,32 +85,33 @@ Status write_hot(storage::SegmentWriter& writer, std::span<const PartitionRows> 
                  std::vector<ClusterEntry>& directory) {
   std::vector<std::byte> hot;
   AEON_TRY(writer.begin_section(storage::SectionKind::cluster_hot, storage::kPageBytes));
-  AEON_TRY(for_each_cluster(partitions, [&](const PartitionRows& partition, RowCursor& cursor,
-                                            std::uint32_t rows) -> Status {
-    const HotLayout layout = HotLayout::of(rows, partition.dimension);
-    hot.assign(layout.bytes, std::byte{0});
-    ClusterEntry entry;
-    entry.space = partition.space;
-    entry.tenant = partition.tenant;
-    entry.rows = rows;
-    entry.dimension = partition.dimension;
-    entry.precision = static_cast<std::uint32_t>(partition.precision);
-    std::uint32_t at = 0;
-    AEON_TRY(cursor.take(rows, [&](const RowBlock& block, std::uint32_t first,
-                                   std::uint32_t count) -> Status {
-      gather_hot(hot, layout, at, block, first, count);
-      at += count;
-      return {};
-    }));
-    const auto* born = reinterpret_cast<const std::uint64_t*>(hot.data() + layout.born);
-    const auto [least, greatest] = std::minmax_element(born, born + rows);
-    entry.first_born = *least;
-    entry.last_born = *greatest;
-    entry.hot_offset = writer.section_offset();
-    entry.hot_bytes = layout.bytes;
-    directory.push_back(entry);
-    return writer.append(hot);
-  }));
+  AEON_TRY(for_each_cluster(
+      partitions,
+      [&](const PartitionRows& partition, RowCursor& cursor, std::uint32_t rows) -> Status {
+        const HotLayout layout = HotLayout::of(rows, partition.dimension);
+        hot.assign(layout.bytes, std::byte{0});
+        ClusterEntry entry;
+        entry.space = partition.space;
+        entry.tenant = partition.tenant;
+        entry.rows = rows;
+        entry.dimension = partition.dimension;
+        entry.precision = static_cast<std::uint32_t>(partition.precision);
+        std::uint32_t at = 0;
+        AEON_TRY(cursor.take(
+            rows, [&](const RowBlock& block, std::uint32_t first, std::uint32_t count) -> Status {
+              gather_hot(hot, layout, at, block, first, count);
+              at += count;
+              return {};
+            }));
+        const auto* born = reinterpret_cast<const std::uint64_t*>(hot.data() + layout.born);
+        const auto [least, greatest] = std::minmax_element(born, born + rows);
+        entry.first_born = *least;
+        entry.last_born = *greatest;
+        entry.hot_offset = writer.section_offset();
+        entry.hot_bytes = layout.bytes;
+        directory.push_back(entry);
+        return writer.append(hot);
+      }));
   return writer.end_section(directory.size());
 }
 
@@ -118,23 +119,26 @@ Status write_cold(storage::SegmentWriter& writer, std::span<const PartitionRows>
                   std::vector<ClusterEntry>& directory) {
   std::size_t cluster = 0;
   AEON_TRY(writer.begin_section(storage::SectionKind::cluster_cold, storage::kPageBytes));
-  AEON_TRY(for_each_cluster(partitions, [&](const PartitionRows& partition, RowCursor& cursor,
-                                            std::uint32_t rows) -> Status {
-    const std::size_t bytes = precise_bytes(partition.precision, partition.dimension);
-    ClusterEntry& entry = directory[cluster++];
-    AEON_TRY(writer.align(64));
-    entry.cold_offset = writer.section_offset();
-    entry.cold_bytes = bytes * rows;
-    if (bytes == 0) return {};
-    return cursor.take(rows, [&](const RowBlock& block, std::uint32_t first, std::uint32_t count) {
-      const std::byte* from = precise_rows(block, first, count);
-      if (from == nullptr) {
-        return Status(fail(Errc::damaged, "settling rows: a precise row of an older segment is "
-                                          "damaged; run aeon verify to see where"));
-      }
-      return writer.append({from, bytes * count});
-    });
-  }));
+  AEON_TRY(for_each_cluster(
+      partitions,
+      [&](const PartitionRows& partition, RowCursor& cursor, std::uint32_t rows) -> Status {
+        const std::size_t bytes = precise_bytes(partition.precision, partition.dimension);
+        ClusterEntry& entry = directory[cluster++];
+        AEON_TRY(writer.align(64));
+        entry.cold_offset = writer.section_offset();
+        entry.cold_bytes = bytes * rows;
+        if (bytes == 0) return {};
+        return cursor.take(
+            rows, [&](const RowBlock& block, std::uint32_t first, std::uint32_t count) {
+              const std::byte* from = precise_rows(block, first, count);
+              if (from == nullptr) {
+                return Status(fail(Errc::damaged,
+                                   "settling rows: a precise row of an older segment is "
+                                   "damaged; run aeon verify to see where"));
+              }
+              return writer.append({from, bytes * count});
+            });
+      }));
   return writer.end_section(directory.size());
 }
 
@@ -175,7 +179,8 @@ Status write_clusters(storage::SegmentWriter& writer, std::span<const PartitionR
 
 std::span<const ClusterEntry> find_partition(std::span<const ClusterEntry> entries,
                                              std::uint32_t space, std::uint32_t tenant) noexcept {
-  const auto less = [](const ClusterEntry& entry, const std::tuple<std::uint32_t, std::uint32_t>& t) {
+  const auto less = [](const ClusterEntry& entry,
+                       const std::tuple<std::uint32_t, std::uint32_t>& t) {
     return std::tuple(entry.space, entry.tenant) < t;
   };
   const auto first =

@@ -98,8 +98,9 @@ Status Store::take_turn() {
   control.writer_process.store(os_.process_id(), std::memory_order_relaxed);
   const auto ready = [&]() -> Status {
     if (control.poisoned.load(std::memory_order_acquire) != 0) {
-      read_only_reason_ = "a write or sync of the log failed in another process; close it "
-                          "everywhere and open it again";
+      read_only_reason_ =
+          "a write or sync of the log failed in another process; close it "
+          "everywhere and open it again";
       return refuse_if_read_only();
     }
     // A holder that died in the middle of a group leaves whole frames, a torn one, or nothing.
@@ -207,8 +208,8 @@ Status Store::append_group(std::span<Pending* const> accepted) {
   }
   std::atomic<std::uint32_t>& writing = control_->block().writing;
   writing.store(1, std::memory_order_release);
-  Status status = writer_->append(
-      frames, reclaiming ? wal::Urgency::reclaiming : wal::Urgency::ordinary);
+  Status status =
+      writer_->append(frames, reclaiming ? wal::Urgency::reclaiming : wal::Urgency::ordinary);
   if (status && sync) status = writer_->sync();
   if (status) {
     durable_ = std::max(durable_, writer_->durable_commit());

@@ -1,7 +1,7 @@
 // The control block: one page that all processes of a palace map and write. It says how far the
-// log is written and durable, who waits, and whether something went wrong. It is a hint, zero-filled
-// and recomputable: whoever opens a palace alone rebuilds it from the log, so nothing in it is
-// trusted across the life of the processes that wrote it.
+// log is written and durable, who waits, and whether something went wrong. It is a hint,
+// zero-filled and recomputable: whoever opens a palace alone rebuilds it from the log, so nothing
+// in it is trusted across the life of the processes that wrote it.
 #pragma once
 
 #include <atomic>
@@ -28,10 +28,10 @@ struct ControlBlock {
   std::atomic<std::uint64_t> manifest_sequence;  // of the newest manifest record
   std::atomic<std::uint32_t> wake;               // futex: changes when written or the manifest do
   std::atomic<std::uint32_t> sleepers;           // threads that wait for `wake`, roughly
-  std::atomic<std::uint32_t> turn;               // futex: changes when a wanted append lock is given up
-  std::atomic<std::uint32_t> writing;            // 1 while a group is on its way into the log
-  std::atomic<std::uint32_t> writer_process;     // who holds or last held the append lock
-  std::atomic<std::uint32_t> poisoned;           // errno + 1 of a failed write or sync, else 0
+  std::atomic<std::uint32_t> turn;     // futex: changes when a wanted append lock is given up
+  std::atomic<std::uint32_t> writing;  // 1 while a group is on its way into the log
+  std::atomic<std::uint32_t> writer_process;  // who holds or last held the append lock
+  std::atomic<std::uint32_t> poisoned;        // errno + 1 of a failed write or sync, else 0
   // Monotonic time at which a process last found the append lock taken: a mark that fades by
   // itself, so that a waiter that dies leaves nothing behind.
   std::atomic<std::int64_t> turn_wanted_ns;

@@ -124,9 +124,7 @@ void Draft::set_name(NameClass kind, std::uint32_t parent, std::string_view name
   now_.names[key_] = number;
 }
 
-void Draft::set_version(MemoryId id, VersionState state) {
-  now_.versions[id] = std::move(state);
-}
+void Draft::set_version(MemoryId id, VersionState state) { now_.versions[id] = std::move(state); }
 
 Status Draft::set_edge(const Edge& edge, bool exists, std::string record) {
   if (const auto at = now_.edges.find(edge); at != now_.edges.end()) {

@@ -57,7 +57,9 @@ class Draft {
   void set_name(NameClass kind, std::uint32_t parent, std::string_view name, std::uint32_t number);
   void set_version(MemoryId id, VersionState state);
   [[nodiscard]] Status set_edge(const Edge& edge, bool exists, std::string record);
-  void set_space(std::string_view name, std::uint32_t number) { now_.spaces[std::string(name)] = number; }
+  void set_space(std::string_view name, std::uint32_t number) {
+    now_.spaces[std::string(name)] = number;
+  }
   [[nodiscard]] Counters& counters() noexcept { return counters_; }
   // The number of a space, made by this draft or before; 0 when there is none.
   [[nodiscard]] std::uint32_t space_number(std::string_view name) const;

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
 #include <boost/json/monotonic_resource.hpp>
 #include <boost/json/parse.hpp>
-#include <fmt/format.h>
 
 namespace aeon::engine {
 
@@ -14,17 +14,29 @@ namespace json = boost::json;
 
 namespace {
 
-enum class Operator { equal, not_equal, less, less_equal, greater, greater_equal, in, exists,
-                      contains, all, any, none };
+enum class Operator {
+  equal,
+  not_equal,
+  less,
+  less_equal,
+  greater,
+  greater_equal,
+  in,
+  exists,
+  contains,
+  all,
+  any,
+  none
+};
 
 struct OperatorName {
   std::string_view name;
   Operator op;
 };
 constexpr OperatorName kComparisons[] = {
-    {"==", Operator::equal},         {"!=", Operator::not_equal}, {"<", Operator::less},
-    {"<=", Operator::less_equal},    {">", Operator::greater},    {">=", Operator::greater_equal},
-    {"in", Operator::in},            {"exists", Operator::exists}, {"contains", Operator::contains}};
+    {"==", Operator::equal},      {"!=", Operator::not_equal},  {"<", Operator::less},
+    {"<=", Operator::less_equal}, {">", Operator::greater},     {">=", Operator::greater_equal},
+    {"in", Operator::in},         {"exists", Operator::exists}, {"contains", Operator::contains}};
 
 bool is_scalar(const json::value& value) {
   return value.is_number() || value.is_string() || value.is_bool();
@@ -43,8 +55,7 @@ std::optional<int> compare(const json::value& a, const json::value& b) {
 }
 
 std::unexpected<Error> wrong_operand(std::string_view op, std::string_view wanted) {
-  return fail(Errc::invalid_argument,
-              fmt::format("filter operator \"{}\" takes {}", op, wanted));
+  return fail(Errc::invalid_argument, fmt::format("filter operator \"{}\" takes {}", op, wanted));
 }
 
 }  // namespace
@@ -174,10 +185,11 @@ class FilterParser {
       parent.children.push_back(std::move(node));
       return {};
     }
-    return fail(Errc::invalid_argument,
-                fmt::format("filter operator \"{}\" is unknown; there are ==, !=, <, <=, >, >=, in, "
-                            "exists, contains, and, or, not",
-                            op));
+    return fail(
+        Errc::invalid_argument,
+        fmt::format("filter operator \"{}\" is unknown; there are ==, !=, <, <=, >, >=, in, "
+                    "exists, contains, and, or, not",
+                    op));
   }
 
   static Status check(const OperatorName& known, const json::value& operand) {
@@ -206,8 +218,8 @@ Filter::~Filter() = default;
 Result<std::unique_ptr<Filter>> Filter::parse(std::string_view text) {
   boost::system::error_code error;
   const json::value value = json::parse(text, error);
-  if (error) return fail(Errc::invalid_json, fmt::format("the filter is not JSON: {}",
-                                                         error.message()));
+  if (error)
+    return fail(Errc::invalid_json, fmt::format("the filter is not JSON: {}", error.message()));
   AEON_ASSIGN(auto root, FilterParser<Node>().expression(value));
   return std::unique_ptr<Filter>(new Filter(std::move(root)));
 }

@@ -36,9 +36,8 @@ Result<FoundRow> find_row(const Reading& reading, RowName name, std::uint32_t te
       if (found) return *found;
     }
   }
-  return fail(Errc::damaged,
-              fmt::format("row {} of space {} is {}; run aeon verify", name.node, name.space,
-                          damaged ? "in a damaged cluster" : "missing"));
+  return fail(Errc::damaged, fmt::format("row {} of space {} is {}; run aeon verify", name.node,
+                                         name.space, damaged ? "in a damaged cluster" : "missing"));
 }
 
 Status read_row(const Reading& reading, RowName name, std::uint32_t tenant, CommitNumber version,

@@ -16,8 +16,7 @@ struct FoundRow {
 // Finds a row by its node. Rows of unclustered blocks ascend by node (nodes are given out in commit
 // order, and settling and merging keep that order), so each block costs a comparison and the right
 // one a binary search. Errors: damaged when no readable block has the row.
-[[nodiscard]] Result<FoundRow> find_row(const Reading& reading, RowName name,
-                                        std::uint32_t tenant);
+[[nodiscard]] Result<FoundRow> find_row(const Reading& reading, RowName name, std::uint32_t tenant);
 
 // The values that the row of memory `id`, version `version`, keeps; `values` has the space's
 // dimension. Errors: damaged.

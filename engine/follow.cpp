@@ -24,9 +24,8 @@ Status Store::rotate_tails() {
   rotations_[position_.next_commit - 1] = position_;
   std::vector<std::shared_ptr<Tail>> tails(old.tails().begin(), old.tails().end());
   tails.push_back(std::make_shared<Tail>(position_.next_commit));
-  publish_view(std::make_unique<View>(
-      std::vector(old.segments().begin(), old.segments().end()), old.blobs(), std::move(tails),
-      old.settled()));
+  publish_view(std::make_unique<View>(std::vector(old.segments().begin(), old.segments().end()),
+                                      old.blobs(), std::move(tails), old.settled()));
   return {};
 }
 
@@ -78,9 +77,8 @@ Status Store::reload() {
   AEON_TRY(manifest_.refresh());
   reader_.reset();
   AEON_TRY(load_manifest());
-  return follow_to(control_ == nullptr
-                       ? UINT64_MAX
-                       : control_->block().written.load(std::memory_order_acquire));
+  return follow_to(control_ == nullptr ? UINT64_MAX
+                                       : control_->block().written.load(std::memory_order_acquire));
 }
 
 Result<std::vector<std::shared_ptr<const SegmentView>>> Store::open_segments(const View* known) {
@@ -140,8 +138,8 @@ Status Store::adopt_state() {
     if (tail->first_commit() > settled) tails.push_back(tail);
   }
   if (tails.empty()) return reload();
-  publish_view(std::make_unique<View>(std::move(segments), std::move(blobs), std::move(tails),
-                                      settled));
+  publish_view(
+      std::make_unique<View>(std::move(segments), std::move(blobs), std::move(tails), settled));
   rotations_.erase(rotations_.begin(), rotations_.upper_bound(settled));
   return {};
 }

@@ -23,8 +23,8 @@ inline constexpr TimeNs kBeginningOfTime = std::numeric_limits<TimeNs>::min();
 inline constexpr TimeNs kEndOfTime = std::numeric_limits<TimeNs>::max();
 
 inline constexpr std::uint32_t kMaxDimension = 4096;
-inline constexpr std::size_t kMaxNameBytes = 255;       // spaces, tenants, sessions, kinds, types
-inline constexpr std::size_t kMaxKeyBytes = 1024;       // unique keys
+inline constexpr std::size_t kMaxNameBytes = 255;  // spaces, tenants, sessions, kinds, types
+inline constexpr std::size_t kMaxKeyBytes = 1024;  // unique keys
 inline constexpr std::size_t kMaxInlineBytes = 256 << 10;  // text or bytes carried by the log
 inline constexpr std::size_t kMaxMetadataBytes = 64 << 10;
 inline constexpr std::size_t kMaxBatchOperations = 4096;
@@ -83,10 +83,10 @@ struct NewMemory {
   PutMode mode = PutMode::upsert;
   CommitNumber expected_version = 0;
   ContentType content_type = ContentType::text;
-  std::string content;         // at most kMaxInlineBytes
-  std::string metadata;        // a JSON object, or empty
-  std::vector<NewVector> vectors;  // at most one a space
-  std::optional<TimeNs> event_time;  // when it happened; default: the commit's time
+  std::string content;                   // at most kMaxInlineBytes
+  std::string metadata;                  // a JSON object, or empty
+  std::vector<NewVector> vectors;        // at most one a space
+  std::optional<TimeNs> event_time;      // when it happened; default: the commit's time
   TimeNs valid_from = kBeginningOfTime;  // when it is true: [valid_from, valid_to)
   TimeNs valid_to = kEndOfTime;
   TimeNs expires = kEndOfTime;
@@ -120,7 +120,7 @@ struct CreateTenant {
 };
 struct Supersede {
   MemoryId id = 0;
-  NewMemory next;  // the tenant and key stay those of the memory
+  NewMemory next;                     // the tenant and key stay those of the memory
   CommitNumber expected_version = 0;  // 0: whatever it is
 };
 struct Forget {
@@ -180,11 +180,11 @@ struct Query {
   std::string_view tenant;  // empty: the default tenant
   std::string_view space;   // empty: the space of the built-in embedder, else the first
   std::span<const float> vector;
-  std::string_view model;  // who made `vector`; must equal the space's
-  std::string_view text;   // embedded with the built-in embedder when `vector` is empty
-  std::uint32_t k = 10;    // 1..kMaxK
-  std::string_view session;  // only this session
-  std::string_view kind;     // only this kind
+  std::string_view model;           // who made `vector`; must equal the space's
+  std::string_view text;            // embedded with the built-in embedder when `vector` is empty
+  std::uint32_t k = 10;             // 1..kMaxK
+  std::string_view session;         // only this session
+  std::string_view kind;            // only this kind
   TimeNs since = kBeginningOfTime;  // only events in [since, until)
   TimeNs until = kEndOfTime;
   std::string_view filter;  // JSON filter over metadata, see docs/filters.md
@@ -198,10 +198,10 @@ struct Hit {
 
 // Caller-owned and reusable: a warm Answer makes recall allocate nothing.
 struct Answer {
-  std::vector<Hit> hits;     // best first; ties by id
-  CommitNumber commit = 0;   // the instant that the answer belongs to
-  bool partial = false;      // a damaged place was left out
-  bool exact = false;        // every row was compared
+  std::vector<Hit> hits;    // best first; ties by id
+  CommitNumber commit = 0;  // the instant that the answer belongs to
+  bool partial = false;     // a damaged place was left out
+  bool exact = false;       // every row was compared
   std::uint64_t rows_scanned = 0;
 };
 
@@ -251,28 +251,28 @@ struct Event {
 };
 
 struct Stats {
-  CommitNumber written = 0;   // newest commit that survives the death of every process
-  CommitNumber durable = 0;   // newest commit known to survive power loss
-  CommitNumber settled = 0;   // newest commit that lives in segments
-  std::uint64_t memories = 0; // visible
-  std::uint64_t versions = 0; // ever written
-  std::uint64_t edges = 0;    // visible
+  CommitNumber written = 0;    // newest commit that survives the death of every process
+  CommitNumber durable = 0;    // newest commit known to survive power loss
+  CommitNumber settled = 0;    // newest commit that lives in segments
+  std::uint64_t memories = 0;  // visible
+  std::uint64_t versions = 0;  // ever written
+  std::uint64_t edges = 0;     // visible
   std::uint64_t segments = 0;
   std::uint64_t segment_bytes = 0;
   std::uint64_t blob_files = 0;
   std::uint64_t blob_bytes = 0;
   std::uint64_t log_files = 0;
   std::uint64_t log_bytes = 0;
-  std::uint64_t tail_bytes = 0;       // RAM held by tails
-  std::uint64_t snapshots = 0;        // held by this opening
-  std::uint64_t retired_objects = 0;  // waiting until no reader can see them
+  std::uint64_t tail_bytes = 0;            // RAM held by tails
+  std::uint64_t snapshots = 0;             // held by this opening
+  std::uint64_t retired_objects = 0;       // waiting until no reader can see them
   std::uint64_t oldest_reader_epochs = 0;  // how far the oldest reader lags behind; 0: none
-  std::uint64_t damaged_pages = 0;    // met so far
-  std::uint64_t recovery_bytes_cut = 0;  // of a torn tail, at open
-  bool cleanly_closed = false;        // the log ended in a closing frame at open
+  std::uint64_t damaged_pages = 0;         // met so far
+  std::uint64_t recovery_bytes_cut = 0;    // of a torn tail, at open
+  bool cleanly_closed = false;             // the log ended in a closing frame at open
   bool read_only = false;
   std::string read_only_reason;
-  std::string simd;                   // the kernels in use
+  std::string simd;  // the kernels in use
   struct Space {
     SpaceSpec spec;
     std::uint64_t rows = 0;  // ever written

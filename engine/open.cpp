@@ -40,8 +40,8 @@ Status Store::create(const std::string& directory, storage::Os& os) {
   state.first_log = 1;
   state.settled_chain = wal::genesis_chain(palace);
   EngineState engine;
-  AEON_ASSIGN(engine.position, wal::create_log(os, {directory, palace}, 1, 1, 0,
-                                               state.settled_chain));
+  AEON_ASSIGN(engine.position,
+              wal::create_log(os, {directory, palace}, 1, 1, 0, state.settled_chain));
   state.engine_state = encode_engine_state(engine);
   // The manifest comes last: a directory without one is no palace, whatever else it holds.
   AEON_ASSIGN([[maybe_unused]] const auto manifest,
@@ -79,8 +79,8 @@ Status Store::load_manifest() {
   const storage::ManifestState& state = manifest_.state();
   EngineState engine;
   if (!decode_engine_state(state.engine_state, engine)) {
-    return fail(Errc::damaged, fmt::format("{}: the manifest's engine state does not decode",
-                                           directory_));
+    return fail(Errc::damaged,
+                fmt::format("{}: the manifest's engine state does not decode", directory_));
   }
   AEON_ASSIGN(auto segments, open_segments(nullptr));
   AEON_ASSIGN(auto blobs, open_blobs(nullptr));
@@ -108,8 +108,8 @@ Status Store::load_spaces(const View& loaded, CommitNumber commit) {
     info.number = number;
     info.born = found->commit;
     if (!decode_space(found->value, info.spec)) {
-      return fail(Errc::damaged, fmt::format("{}: space {} does not decode; run aeon verify",
-                                             directory_, number));
+      return fail(Errc::damaged,
+                  fmt::format("{}: space {} does not decode; run aeon verify", directory_, number));
     }
     catalog_.add(std::move(info));
   }
@@ -158,8 +158,8 @@ Status Store::recover_alone() {
 Status Store::drop_log_cache() {
   AEON_ASSIGN(const auto numbers, wal::list_logs(os_, directory_));
   for (const std::uint64_t number : numbers) {
-    AEON_ASSIGN(const auto file, os_.open_file(wal::log_path(directory_, number),
-                                               storage::OpenMode::read));
+    AEON_ASSIGN(const auto file,
+                os_.open_file(wal::log_path(directory_, number), storage::OpenMode::read));
     file->drop_cache();
   }
   return {};
@@ -196,8 +196,7 @@ Status Store::read_to_end() {
 // Unlinks files that no manifest record names: a checkpoint that died leaves them. The upkeep lock
 // says that no other process is just writing one.
 Status Store::remove_orphans() {
-  AEON_ASSIGN(const bool taken,
-              control_->try_lock(LockByte::upkeep, storage::LockMode::exclusive));
+  AEON_ASSIGN(const bool taken, control_->try_lock(LockByte::upkeep, storage::LockMode::exclusive));
   if (!taken) return {};
   const storage::ManifestState& state = manifest_.state();
   const auto named = [&state](std::string_view name) {
@@ -205,7 +204,8 @@ Status Store::remove_orphans() {
       return storage::file_number(name, prefix) == info.number;
     };
     return std::ranges::any_of(state.segments, [&](const auto& info) { return is(info, "seg"); }) ||
-           std::ranges::any_of(state.blobs, [&](const auto& blob) { return is(blob.file, "blob"); });
+           std::ranges::any_of(state.blobs,
+                               [&](const auto& blob) { return is(blob.file, "blob"); });
   };
   Status status;
   auto names = os_.list_directory(directory_);

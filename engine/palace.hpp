@@ -23,10 +23,10 @@ struct Reading;
 }  // namespace engine
 
 struct OpenOptions {
-  bool read_only = false;         // never write a byte, not even to recover
-  bool background = true;         // follow other processes and checkpoint from a thread of its own
+  bool read_only = false;  // never write a byte, not even to recover
+  bool background = true;  // follow other processes and checkpoint from a thread of its own
   std::uint64_t checkpoint_bytes = 64ULL << 20;  // RAM tail size that starts a checkpoint
-  storage::Os* os = nullptr;      // null: the real machine
+  storage::Os* os = nullptr;                     // null: the real machine
 };
 
 // One instant of a palace. Everything read through it belongs to one commit, and stays so whatever

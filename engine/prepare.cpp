@@ -2,9 +2,9 @@
 
 #include <cmath>
 
+#include <fmt/format.h>
 #include <boost/json/monotonic_resource.hpp>
 #include <boost/json/parse.hpp>
-#include <fmt/format.h>
 
 #include "engine/text/embedder.hpp"
 #include "engine/text/utf8.hpp"
@@ -54,8 +54,8 @@ Status check_memory(const NewMemory& memory) {
   AEON_TRY(check_name(memory.session, "session", true));
   AEON_TRY(check_name(memory.kind, "kind", false));
   if (memory.key.size() > kMaxKeyBytes) {
-    return fail(Errc::invalid_key, fmt::format("a key has {} bytes; at most {} fit",
-                                               memory.key.size(), kMaxKeyBytes));
+    return fail(Errc::invalid_key,
+                fmt::format("a key has {} bytes; at most {} fit", memory.key.size(), kMaxKeyBytes));
   }
   AEON_TRY(check_text(memory.key, "a key"));
   if (memory.key.empty() && memory.mode != PutMode::upsert) {
@@ -69,8 +69,8 @@ Status check_memory(const NewMemory& memory) {
   AEON_TRY(check_metadata(memory.metadata));
   AEON_TRY(check_interval(memory.valid_from, memory.valid_to));
   if (!std::isfinite(memory.importance) || memory.importance < 0 || memory.importance > 1) {
-    return fail(Errc::invalid_argument, fmt::format("importance {} is not within 0..1",
-                                                    memory.importance));
+    return fail(Errc::invalid_argument,
+                fmt::format("importance {} is not within 0..1", memory.importance));
   }
   return {};
 }
@@ -206,9 +206,9 @@ Status check_text(std::string_view text, std::string_view where) {
 Status check_vector(std::span<const float> values, std::string_view model, const SpaceSpec& spec,
                     std::string_view where) {
   if (values.size() != spec.dimension) {
-    return fail(Errc::wrong_dimension, fmt::format("{} has {} dimensions; space \"{}\" has {}",
-                                                   where, values.size(), spec.name,
-                                                   spec.dimension));
+    return fail(Errc::wrong_dimension,
+                fmt::format("{} has {} dimensions; space \"{}\" has {}", where, values.size(),
+                            spec.name, spec.dimension));
   }
   if (model != spec.model) {
     return fail(Errc::model_mismatch,
@@ -218,8 +218,7 @@ Status check_vector(std::span<const float> values, std::string_view model, const
   float largest = 0;
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (!std::isfinite(values[i])) {
-      return fail(Errc::not_finite,
-                  fmt::format("{} holds NaN or infinity at index {}", where, i));
+      return fail(Errc::not_finite, fmt::format("{} holds NaN or infinity at index {}", where, i));
     }
     largest = std::max(largest, std::fabs(values[i]));
   }

@@ -41,9 +41,9 @@ struct NameOperation {
 };
 struct VersionOperation {
   std::uint64_t id = 0;
-  bool is_new = false;        // the memory was not visible before
-  bool enters_line = false;   // a new event of its session
-  bool leaves_time = false;   // the event moved here from `old_time`
+  bool is_new = false;       // the memory was not visible before
+  bool enters_line = false;  // a new event of its session
+  bool leaves_time = false;  // the event moved here from `old_time`
   std::int64_t old_time = 0;
   std::vector<RowName> ended;  // rows of the version it replaces
   std::string_view record;     // a VersionRecord

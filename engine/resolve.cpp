@@ -109,8 +109,8 @@ class Resolver {
     AEON_ASSIGN(const std::uint32_t type, draft_.number_of(NameClass::edge_type, 0, edge.type));
     AEON_ASSIGN(const bool exists, draft_.edge_exists(from, type, to));
     if (!exists) {
-      return fail(Errc::unknown_id, fmt::format("no {} edge leads from memory {} to {}", edge.type,
-                                                from, to));
+      return fail(Errc::unknown_id,
+                  fmt::format("no {} edge leads from memory {} to {}", edge.type, from, to));
     }
     return draft_.set_edge({from, type, to}, false, {});
   }
@@ -200,8 +200,8 @@ class Resolver {
       AEON_ASSIGN(const RowName name, next_row(row.space));
       record.rows.push_back(name);
     }
-    operation.leaves_time = !operation.is_new && record.session != 0 &&
-                            operation.old_time != record.event_time;
+    operation.leaves_time =
+        !operation.is_new && record.session != 0 && operation.old_time != record.event_time;
     record_.clear();
     encode_version(record_, record);
     operation.record = record_;
@@ -232,8 +232,8 @@ class Resolver {
   void write_ends() {
     for (const auto& [key, owner] : draft_.keys()) writer_.key({key.first, owner, key.second});
     for (const auto& [line, id] : draft_.session_ends()) {
-      writer_.session_end({static_cast<std::uint32_t>(line >> 32),
-                           static_cast<std::uint32_t>(line), id});
+      writer_.session_end(
+          {static_cast<std::uint32_t>(line >> 32), static_cast<std::uint32_t>(line), id});
     }
     for (const auto& [edge, change] : draft_.edges()) {
       if (!change.existed && !change.exists) continue;
@@ -256,8 +256,7 @@ class Resolver {
   }
 
   // The number of a name, which gets one now if it has none; 0 for the empty name.
-  Result<std::uint32_t> name_number(NameClass kind, std::uint32_t parent,
-                                    const std::string& name) {
+  Result<std::uint32_t> name_number(NameClass kind, std::uint32_t parent, const std::string& name) {
     AEON_ASSIGN(std::uint32_t number, draft_.number_of(kind, parent, name));
     if (number != 0 || name.empty()) return number;
     std::uint32_t& next = draft_.counters().next_name[static_cast<std::size_t>(kind)];
@@ -321,8 +320,9 @@ class Resolver {
     return fail(Errc::unknown_id, fmt::format("no memory {} is visible", id));
   }
   static std::unexpected<Error> conflict(MemoryId id, CommitNumber wanted, CommitNumber is) {
-    return fail(Errc::version_conflict,
-                fmt::format("memory {} is at version {}, not at {}: read it again", id, is, wanted));
+    return fail(
+        Errc::version_conflict,
+        fmt::format("memory {} is at version {}, not at {}: read it again", id, is, wanted));
   }
 
   static constexpr MemoryId kLastId = MemoryId{1} << 62;

@@ -92,6 +92,7 @@ void quantise_row(std::span<const float> values, Precision precision, QuantisedR
                                             std::uint32_t count) noexcept;
 
 // The values that row `index` keeps: the precise ones, else scale * code. False when damaged.
-[[nodiscard]] bool stored_values(const RowBlock& block, std::uint32_t index, std::span<float> values);
+[[nodiscard]] bool stored_values(const RowBlock& block, std::uint32_t index,
+                                 std::span<float> values);
 
 }  // namespace aeon::engine

@@ -26,8 +26,8 @@ class Scorer {
 
   // Scores rows [first, first + count), count <= kStep; returns how many have upper >= threshold.
   // They can be read with passed(0..n-1) until the next scan.
-  [[nodiscard]] std::uint32_t scan(const RowBlock& block, std::uint32_t first,
-                                   std::uint32_t count, float threshold);
+  [[nodiscard]] std::uint32_t scan(const RowBlock& block, std::uint32_t first, std::uint32_t count,
+                                   float threshold);
   [[nodiscard]] const Bounds& passed(std::uint32_t index) const { return passed_[index]; }
 
   // The score by the stored values. False when they are damaged.

@@ -64,8 +64,7 @@ class ExactSearch {
   void collect_blocks() {
     const std::uint32_t space = search_.space->number;
     for (const auto& segment : reading_.view.segments()) {
-      for (const ClusterEntry& entry :
-           find_partition(segment->clusters(), space, search_.tenant)) {
+      for (const ClusterEntry& entry : find_partition(segment->clusters(), space, search_.tenant)) {
         const RowBlock block = read_cluster(segment->segment(), entry, damaged_);
         if (block.count > 0) scratch_.blocks.push_back(block);
       }

@@ -3,10 +3,10 @@
 //
 // Why the answer is exact and not only likely: write q = q' + dq and x = x' + dx, with q', x' the
 // INT8 images. Then |q.x - q'.x'| <= |q| |dx| + |dq| |x'| (Cauchy-Schwarz), both lengths are known
-// (a row carries |dx| as `error`), so each INT8 score comes with a margin. The k-th best lower bound
-// is a threshold; a row whose upper bound is below it can't be among the k best by stored-precision
-// score. All others are rescored, and the k best of those are the answer. The margins hold a
-// surplus for float rounding.
+// (a row carries |dx| as `error`), so each INT8 score comes with a margin. The k-th best lower
+// bound is a threshold; a row whose upper bound is below it can't be among the k best by
+// stored-precision score. All others are rescored, and the k best of those are the answer. The
+// margins hold a surplus for float rounding.
 #pragma once
 
 #include <span>

@@ -16,8 +16,8 @@ Result<std::span<const T>> read_array(const storage::Segment& segment, storage::
   const storage::Section* section = segment.find(kind);
   if (section == nullptr || section->bytes == 0) return std::span<const T>{};
   if (section->bytes % sizeof(T) != 0 || section->offset % alignof(T) != 0) {
-    return fail(Errc::damaged, fmt::format("{}: section {} has an impossible size",
-                                           segment.path(), static_cast<unsigned>(kind)));
+    return fail(Errc::damaged, fmt::format("{}: section {} has an impossible size", segment.path(),
+                                           static_cast<unsigned>(kind)));
   }
   AEON_ASSIGN(const std::span<const std::byte> bytes,
               segment.read(section->offset, section->bytes));
@@ -31,8 +31,8 @@ Result<std::shared_ptr<const SegmentView>> SegmentView::open(storage::Os& os,
                                                              storage::PalaceUuid palace,
                                                              const storage::SegmentInfo& info) {
   std::shared_ptr<SegmentView> view(new SegmentView);
-  AEON_ASSIGN(view->segment_, storage::Segment::open(os, directory, palace,
-                                                     storage::FileKind::segment, info));
+  AEON_ASSIGN(view->segment_,
+              storage::Segment::open(os, directory, palace, storage::FileKind::segment, info));
   const storage::Segment& segment = *view->segment_;
   AEON_ASSIGN(view->run_, storage::RunReader::open(segment));
   AEON_ASSIGN(view->clusters_,

@@ -132,9 +132,9 @@ Result<SettledFiles> write_files(storage::Os& os, const std::string& directory,
                                  storage::PalaceUuid palace, std::uint64_t number,
                                  const SettleSources& sources) {
   SettledFiles files;
-  AEON_ASSIGN(const auto writer, storage::SegmentWriter::create(
-                                     os, directory, palace, storage::FileKind::segment, number,
-                                     sources.first_commit, sources.last_commit));
+  AEON_ASSIGN(const auto writer,
+              storage::SegmentWriter::create(os, directory, palace, storage::FileKind::segment,
+                                             number, sources.first_commit, sources.last_commit));
   AEON_ASSIGN(storage::RunBuilder builder, storage::RunBuilder::create(*writer));
   RunSettler settler(os, directory, palace, number + 1, sources);
   AEON_TRY(settler.copy(builder));
@@ -167,7 +167,8 @@ SettleSources sources_of(std::span<const std::shared_ptr<Tail>> tails, const Cat
     sources.headers.insert(sources.headers.end(), tail->headers().begin(), tail->headers().end());
   }
   for (auto tail = tails.rbegin(); tail != tails.rend(); ++tail) sources.runs.add((*tail)->keyed());
-  std::ranges::sort(sources.ends, {}, [](const EndEntry& e) { return std::tuple(e.space, e.node); });
+  std::ranges::sort(sources.ends, {},
+                    [](const EndEntry& e) { return std::tuple(e.space, e.node); });
   sources.partitions = in_order(std::move(partitions));
   sources.first_commit = tails.front()->first_commit();
   sources.last_commit = tails.back()->last_commit();
@@ -200,7 +201,8 @@ Result<SettleSources> sources_of(std::span<const std::shared_ptr<const SegmentVi
   for (auto segment = segments.rbegin(); segment != segments.rend(); ++segment) {
     sources.runs.add((*segment)->run());
   }
-  std::ranges::sort(sources.ends, {}, [](const EndEntry& e) { return std::tuple(e.space, e.node); });
+  std::ranges::sort(sources.ends, {},
+                    [](const EndEntry& e) { return std::tuple(e.space, e.node); });
   sources.partitions = in_order(std::move(partitions));
   sources.first_commit = segments.front()->segment().info().first_commit;
   sources.last_commit = segments.back()->segment().info().last_commit;

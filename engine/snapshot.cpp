@@ -97,8 +97,8 @@ void clear(Answer& answer, CommitNumber commit) {
 Status Snapshot::recall(const Query& query, Answer& answer) const {
   const Reading reading = this->reading();
   if (query.k < 1 || query.k > kMaxK) {
-    return fail(Errc::invalid_argument, fmt::format("k is {}; it must be within 1..{}", query.k,
-                                                    kMaxK));
+    return fail(Errc::invalid_argument,
+                fmt::format("k is {}; it must be within 1..{}", query.k, kMaxK));
   }
   if (query.vector.empty() && query.text.empty()) {
     return fail(Errc::invalid_argument, "the query has neither a vector nor text");
@@ -212,7 +212,8 @@ std::vector<SpaceSpec> Snapshot::spaces() const {
 
 Result<std::vector<std::string>> Snapshot::tenants() const {
   std::string prefix;
-  storage::begin_key(prefix, storage::Table::names).u8(static_cast<std::uint8_t>(NameClass::tenant));
+  storage::begin_key(prefix, storage::Table::names)
+      .u8(static_cast<std::uint8_t>(NameClass::tenant));
   std::vector<std::string> names;
   storage::VisibleCursor cursor(view_->runs(), commit_);
   for (cursor.seek(prefix); cursor.valid(); cursor.next()) {

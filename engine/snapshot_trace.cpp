@@ -58,8 +58,8 @@ Status Snapshot::timeline(std::string_view tenant, std::string_view session, Tim
               reading.number_of(NameClass::session, tenant_number, session));
   if (session_number == 0) return {};
   Visible visible(reading);
-  graph::TimelineCursor cursor({reading.view.runs(), commit_}, tenant_number, session_number,
-                               since, until);
+  graph::TimelineCursor cursor({reading.view.runs(), commit_}, tenant_number, session_number, since,
+                               until);
   for (; cursor.valid() && events.size() < limit; cursor.next()) {
     AEON_ASSIGN(const bool seen, visible(cursor.event().id));
     if (seen) events.push_back({cursor.event().id, cursor.event().time});

@@ -43,12 +43,12 @@ bool Tail::put(std::string_view key, CommitNumber commit, std::string_view value
 
 RowTail* Tail::find_or_add(const SpaceInfo& space, std::uint32_t tenant) {
   if (const RowTail* found = rows(space.number, tenant)) return const_cast<RowTail*>(found);
-  row_tails_.push_back(std::make_unique<RowTail>(space.number, tenant, space.spec.dimension,
-                                                 space.spec.precision));
+  row_tails_.push_back(
+      std::make_unique<RowTail>(space.number, tenant, space.spec.dimension, space.spec.precision));
   RowTail* added = row_tails_.back().get();
   const auto key = partition_key(space.number, tenant);
-  const Status inserted = partitions_.insert(
-      {key.data(), key.size()}, {reinterpret_cast<const char*>(&added), sizeof added});
+  const Status inserted = partitions_.insert({key.data(), key.size()},
+                                             {reinterpret_cast<const char*>(&added), sizeof added});
   return inserted ? added : nullptr;
 }
 
@@ -72,9 +72,8 @@ bool Tail::end_row(RowName name, CommitNumber commit) {
 std::vector<const RowTail*> Tail::partitions() const {
   std::vector<const RowTail*> partitions;
   for (const auto& rows : row_tails_) partitions.push_back(rows.get());
-  std::ranges::sort(partitions, {}, [](const RowTail* rows) {
-    return std::tuple(rows->space(), rows->tenant());
-  });
+  std::ranges::sort(partitions, {},
+                    [](const RowTail* rows) { return std::tuple(rows->space(), rows->tenant()); });
   return partitions;
 }
 

@@ -73,8 +73,8 @@ class Verifier {
         } else {
           status = blob->reader->verify(**ref, scratch);
         }
-        if (!status) add(blob->reader->segment().path(), ref ? (*ref)->offset : 0, 0,
-                         status.error().message);
+        if (!status)
+          add(blob->reader->segment().path(), ref ? (*ref)->offset : 0, 0, status.error().message);
       }
     }
   }
@@ -244,10 +244,11 @@ class Verifier {
       const TimeNs time = key.i64();
       const MemoryId id = key.u64();
       const auto visible = reading_.try_version(id, version);
-      const bool agrees = visible && (!*visible || (version.record.session == session &&
-                                                    version.record.event_time == time));
-      if (!agrees) add(fmt::format("an event of session {} does not agree with memory {}", session,
-                                   id));
+      const bool agrees =
+          visible &&
+          (!*visible || (version.record.session == session && version.record.event_time == time));
+      if (!agrees)
+        add(fmt::format("an event of session {} does not agree with memory {}", session, id));
     }
     note(cursor.status());
   }
@@ -292,10 +293,9 @@ Status Store::verify_log(VerifyReport& report) {
     }
     AEON_ASSIGN(const wal::LogEnd end, reader->examine_end());
     if (end.kind == wal::LogEndKind::damaged || end.kind == wal::LogEndKind::torn) {
-      report.damage.push_back({wal::log_path(directory_, end.position.log), end.position.offset,
-                               end.bytes_cut,
-                               end.message.empty() ? "bytes after the last commit belong to none"
-                                                   : end.message});
+      report.damage.push_back(
+          {wal::log_path(directory_, end.position.log), end.position.offset, end.bytes_cut,
+           end.message.empty() ? "bytes after the last commit belong to none" : end.message});
     }
     return {};
   };

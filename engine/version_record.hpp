@@ -35,7 +35,7 @@ struct VersionRecord {
   float importance = 0.5F;
   std::string_view key;
   std::string_view metadata;
-  std::string_view content;            // whole content, or the preview when `blob` is set
+  std::string_view content;              // whole content, or the preview when `blob` is set
   std::optional<storage::BlobRef> blob;  // set once settled, for content above the inline limit
   std::vector<RowName> rows;
 };

@@ -72,15 +72,15 @@ using Status = Result<void>;
 // Early return for Result: AEON_TRY(expr) for Status, AEON_ASSIGN(name, expr) to bind the value.
 #define AEON_CONCAT_(a, b) a##b
 #define AEON_CONCAT(a, b) AEON_CONCAT_(a, b)
-#define AEON_TRY(expression)                                                     \
-  do {                                                                           \
-    if (auto aeon_status_ = (expression); !aeon_status_) {                       \
-      return std::unexpected(std::move(aeon_status_).error());                   \
-    }                                                                            \
+#define AEON_TRY(expression)                                   \
+  do {                                                         \
+    if (auto aeon_status_ = (expression); !aeon_status_) {     \
+      return std::unexpected(std::move(aeon_status_).error()); \
+    }                                                          \
   } while (false)
 #define AEON_ASSIGN(declaration, expression) \
   AEON_ASSIGN_(AEON_CONCAT(aeon_result_, __LINE__), declaration, expression)
-#define AEON_ASSIGN_(result, declaration, expression)                 \
-  auto result = (expression);                                        \
-  if (!result) return std::unexpected(std::move(result).error());    \
+#define AEON_ASSIGN_(result, declaration, expression)             \
+  auto result = (expression);                                     \
+  if (!result) return std::unexpected(std::move(result).error()); \
   declaration = std::move(*result)

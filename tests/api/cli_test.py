@@ -48,7 +48,7 @@ class Cli(unittest.TestCase):
         self.assertEqual(done.returncode, code, (args, done.stdout[-300:], error))
         self.assertEqual(error.count("\n"), 1, error)
         self.assertTrue(error.startswith("aeon: ") and len(error) > 20, error)
-        self.assertRegex(error, says)
+        self.assertRegex(error, says or ".")
         return error
 
     def init(self, *options):
@@ -235,10 +235,11 @@ class Commands(Cli):
     def test_checkpoint_and_compact_change_nothing_visible(self):
         self.init()
         self.put(*({"text": f"t{i}", "session": "s", "key": f"k{i}"} for i in range(50)))
-        before = self.export()
+        # The first line names the commit exported, and a checkpoint is a commit of its own.
+        before = self.export().splitlines()[1:]
         for command in ("checkpoint", "compact"):
             self.ok(command, self.palace)
-            self.assertEqual(self.export(), before)
+            self.assertEqual(self.export().splitlines()[1:], before)
             self.ok("verify", self.palace)
 
     def test_text_files_become_passages_and_are_not_doubled(self):

@@ -91,9 +91,13 @@ TEST_CASE("guards nest: the inner one's end protects nothing less") {
   EpochDomain domain;
   {
     const auto outer = domain.enter();
-    { const auto inner = domain.enter(); }
+    {
+      const auto inner = domain.enter();
+    }
     domain.retire(new Counted(freed));
-    { const auto inner = domain.enter(); }
+    {
+      const auto inner = domain.enter();
+    }
     REQUIRE(domain.try_reclaim() == 0);
     REQUIRE(domain.stats().open_guards == 1);
   }
@@ -219,7 +223,8 @@ void read_until_stopped(Stage& stage, std::uint64_t seed) {
   std::uint64_t reads = 0;
   while (!stage.stop.load(std::memory_order_relaxed) || reads < 100) {
     const auto outer = stage.domain.enter();
-    const Cell* const cell = stage.places[random() % Stage::kPlaces].load(std::memory_order_acquire);
+    const Cell* const cell =
+        stage.places[random() % Stage::kPlaces].load(std::memory_order_acquire);
     for (std::uint64_t look = random() % 8 + 1; look > 0; --look) {
       const auto inner = stage.domain.enter();
       bad += cell->mark.load(std::memory_order_relaxed) != kAlive;
@@ -238,12 +243,15 @@ void replace_cells(Stage& stage, std::uint64_t seed, int rounds) {
     auto* const fresh = new Cell;
     for (std::uint64_t& word : fresh->payload) word = static_cast<std::uint64_t>(round);
     Cell* const old = stage.places[random() % Stage::kPlaces].exchange(fresh);
-    stage.domain.retire(old, [](void* p) noexcept {
-      auto* const cell = static_cast<Cell*>(p);
-      cell->mark.store(0xdead, std::memory_order_relaxed);
-      for (std::size_t i = 0; i < 6; ++i) cell->payload[i] = 0xdead + i;
-      delete cell;
-    }, sizeof(Cell));
+    stage.domain.retire(
+        old,
+        [](void* p) noexcept {
+          auto* const cell = static_cast<Cell*>(p);
+          cell->mark.store(0xdead, std::memory_order_relaxed);
+          for (std::size_t i = 0; i < 6; ++i) cell->payload[i] = 0xdead + i;
+          delete cell;
+        },
+        sizeof(Cell));
     if (random() % 4 == 0) stage.domain.try_reclaim();
   }
 }

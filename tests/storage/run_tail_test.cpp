@@ -178,7 +178,8 @@ TEST_CASE("readers of a growing run tail see whole entries in order and miss non
   }
   bool all_inserted = true;
   for (std::uint64_t n = 0; n < kTotal; ++n) {
-    all_inserted = tail.insert(numbered_key(n), std::to_string(n) + "!").has_value() && all_inserted;
+    all_inserted =
+        tail.insert(numbered_key(n), std::to_string(n) + "!").has_value() && all_inserted;
     inserted.store(n + 1, std::memory_order_release);
     if (n % 1000 == 0) std::this_thread::yield();
   }
