@@ -48,6 +48,7 @@ std::string figures_json(const std::string& directory, const WriteBench& bench,
   line.add("memories_per_s", commits * bench.batch);
   line.add("p50_us", quantile(figures.latencies_us, 0.5));
   line.add("p99_us", quantile(figures.latencies_us, 0.99));
+  line.add("raw_write_bytes", figures.raw_bytes);
   line.add("raw_fdatasync_per_s", raw).add("ratio", raw > 0 ? commits / raw : 0);
   line.add("cpu", cpu_model()).add("simd", figures.simd).add("git", AEON_GIT_COMMIT);
   return std::move(line).finish();
@@ -79,7 +80,7 @@ void add_bench(CLI::App& app, Chosen& chosen) {
       ->check(CLI::Range(0.1, 3600.0));
   command->add_option("--rounds", options->write.rounds)->check(CLI::Range(1, 1000));
   command->add_option("--dimension", options->write.dimension)
-      ->check(CLI::Range(1U, kMaxDimension));
+      ->check(CLI::Range(0U, kMaxDimension));
   command->add_option("--content-bytes", options->write.content_bytes)
       ->check(CLI::Range(0U, 65536U));
   add_durability(*command, options->write.durability);

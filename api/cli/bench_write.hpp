@@ -12,7 +12,7 @@ namespace aeon::cli {
 struct WriteBench {
   std::uint32_t threads = 1;
   std::uint32_t batch = 1;  // memories a commit
-  std::uint32_t dimension = 384;
+  std::uint32_t dimension = 384;  // 0: no vectors
   std::uint32_t content_bytes = 1024;
   std::uint32_t rounds = 5;
   double seconds = 5;  // of commits, over all rounds
@@ -20,6 +20,7 @@ struct WriteBench {
 };
 
 struct WriteFigures {
+  std::size_t raw_bytes = 0;  // of one raw write
   std::uint64_t commits = 0;
   double commit_seconds = 0;
   std::uint64_t raw_syncs = 0;
