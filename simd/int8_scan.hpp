@@ -13,8 +13,8 @@
 
 namespace aeon::simd {
 
-// How far ahead a run is prefetched. On Zen 3, 2 to 8 KiB are alike; without it a scan takes 1.6 times
-// as long from L3 and from DRAM.
+// How far ahead a run is prefetched. On Zen 3, 2 to 8 KiB are alike; without it a scan from L3 or
+// DRAM takes 1.6 times as long.
 inline constexpr std::size_t kInt8PrefetchBytes = 4096;
 
 // Scattered rows are asked for this many groups before they are scored: one group is scored in less
