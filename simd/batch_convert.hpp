@@ -70,23 +70,19 @@ bool all_finite(const float* x, std::size_t n) noexcept {
   return true;
 }
 
-// Multiplies, rounds, and leaves the narrowing to a plain loop, which compilers turn into packs.
 template <class Isa>
 struct Quantizer {
   using Floats = typename Isa::Floats;
   using Ints = typename Isa::Ints;
-  static constexpr std::size_t kWidth = Floats::size;
   Floats inverse_scale;
   Ints sum = Ints(0);
   Ints sum_of_squares = Ints(0);
 
-  void step(Floats values, std::int8_t* codes, std::size_t count) noexcept {
+  void step(Floats values, std::int8_t* codes) noexcept {
     const Ints rounded = nearbyint_as_int(values * inverse_scale);
     sum = sum + rounded;
     sum_of_squares = sum_of_squares + rounded * rounded;
-    alignas(64) std::int32_t wide[kWidth];
-    rounded.store_aligned(wide);
-    for (std::size_t i = 0; i < count; ++i) codes[i] = static_cast<std::int8_t>(wide[i]);
+    Isa::store_codes(rounded, codes);
   }
 };
 
@@ -96,12 +92,11 @@ CodeSums quantize(const float* x, std::size_t n, float inverse_scale, std::int8_
   constexpr std::size_t kWidth = Floats::size;
   Quantizer<Isa> quantizer{Floats(inverse_scale)};
   std::size_t i = 0;
-  for (; i + kWidth <= n; i += kWidth) {
-    quantizer.step(Floats::load_unaligned(x + i), codes + i, kWidth);
-  }
+  for (; i + kWidth <= n; i += kWidth) quantizer.step(Floats::load_unaligned(x + i), codes + i);
   if (i < n) {
-    const auto rest = Float32Source<Isa>::load_part(reinterpret_cast<Bytes>(x + i), n - i);
-    quantizer.step(rest, codes + i, n - i);
+    std::int8_t part[kWidth];
+    quantizer.step(Float32Source<Isa>::load_part(reinterpret_cast<Bytes>(x + i), n - i), part);
+    __builtin_memcpy(codes + i, part, n - i);
   }
   return {hadd(quantizer.sum), hadd(quantizer.sum_of_squares)};
 }

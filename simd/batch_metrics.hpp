@@ -1,8 +1,8 @@
 // Private to simd/: the float kernels, written once over xsimd::batch<float, Arch>.
 //
 // An instruction-set file includes <xsimd/xsimd.hpp> with the namespace renamed, names its `Isa`
-// (Floats, load_half, store_half) in an anonymous namespace and instantiates these templates with
-// it; so every instantiation is private to that file.
+// (Floats, Ints, load_half, store_half, store_codes) in an anonymous namespace and instantiates
+// these templates with it; so every instantiation is private to that file.
 //
 // A row's terms go to kColumns accumulators in turn, which are added at the end in a fixed order.
 // The order depends on the length alone, so a row scores the same bits alone or in any scan.

@@ -2,21 +2,27 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cstdlib>
+#include <cstring>
+
+#include "simd/kernels.hpp"
 
 namespace aeon::simd {
 namespace {
 
 constexpr std::size_t kGroup = 64;
-constexpr std::size_t kHalf = kGroup / 2;
 
-// A 16-bit lane adds four products of a magnitude and a code of at most 127.
+// A 16-bit lane adds four products of a magnitude and a code of at most 127. Neighbours are added
+// as halves of 16-bit words, in loops that compilers turn into a few vector instructions.
 bool fits_16_bits(const std::uint8_t* magnitudes) noexcept {
-  constexpr int kMostPerLane = 32767 / 127;
-  int most = 0;
-  for (std::size_t i = 0; i < kHalf; i += 2) {
-    most = std::max(most, magnitudes[i] + magnitudes[i + 1] + magnitudes[i + kHalf] +
-                              magnitudes[i + kHalf + 1]);
+  constexpr std::int16_t kMostPerLane = 32767 / 127;
+  constexpr std::size_t kLanes = kGroup / 4;
+  std::uint16_t words[2][kLanes];
+  std::memcpy(words, magnitudes, sizeof(words));
+  std::int16_t most = 0;
+  for (std::size_t lane = 0; lane < kLanes; ++lane) {
+    const int low = (words[0][lane] & 0xFF) + (words[0][lane] >> 8);
+    const int high = (words[1][lane] & 0xFF) + (words[1][lane] >> 8);
+    most = std::max(most, static_cast<std::int16_t>(low + high));
   }
   return most <= kMostPerLane;
 }
@@ -26,17 +32,15 @@ bool fits_16_bits(const std::uint8_t* magnitudes) noexcept {
 void Int8Query::assign(const std::int8_t* source, std::size_t source_length) noexcept {
   assert(source_length >= 1 && source_length <= kMaxLength);
   length = source_length;
-  sum = 0;
-  sum_of_squares = 0;
+  std::memcpy(codes, source, length);
   for (std::size_t i = 0; i < length; ++i) {
-    const int code = source[i];
-    assert(code >= -127);
-    codes[i] = source[i];
-    biased[i] = static_cast<std::uint8_t>(code + 128);
-    magnitudes[i] = static_cast<std::uint8_t>(std::abs(code));
-    sum += code;
-    sum_of_squares += code * code;
+    assert(codes[i] >= -127);
+    biased[i] = static_cast<std::uint8_t>(codes[i] + 128);
+    magnitudes[i] = static_cast<std::uint8_t>(codes[i] < 0 ? -codes[i] : codes[i]);
   }
+  const CodeSums sums = kernels().sums_i8(codes, length);
+  sum = sums.sum;
+  sum_of_squares = sums.sum_of_squares;
   const std::size_t padded = (length + kGroup - 1) / kGroup * kGroup;
   std::fill(codes + length, codes + padded, std::int8_t{0});
   std::fill(biased + length, biased + padded, std::uint8_t{0});

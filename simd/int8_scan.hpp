@@ -13,8 +13,8 @@
 
 namespace aeon::simd {
 
-// How far ahead a run is prefetched. Measured on Zen 3: 2 to 8 KiB are alike, 0 doubles the time in
-// L3 and DRAM.
+// How far ahead a run is prefetched. On Zen 3, 2 to 8 KiB are alike; without it a scan from L3 or
+// DRAM takes 1.6 times as long.
 inline constexpr std::size_t kInt8PrefetchBytes = 4096;
 
 // Scattered rows are asked for this many groups before they are scored: one group is scored in less
@@ -26,16 +26,18 @@ struct NothingAhead {
   void step(std::size_t) noexcept {}
 };
 
-// Walks evenly through the bytes of a whole group in order of addresses, which suits DRAM and the
-// hardware's prefetchers better than four rows side by side. Prefetching past the end is harmless.
+// Walks through the bytes of a whole group in order of addresses, a line for each row at a step,
+// which suits DRAM and the hardware's prefetchers better than four rows side by side. Prefetching
+// past the end is harmless.
 template <class Scorer>
 struct LinearAhead {
   std::uintptr_t at;
-  std::size_t stride;
+  std::size_t step_bytes;
   void step(std::size_t) noexcept {
-    for (std::size_t i = 0; i < Scorer::kRows; ++i, at += stride) {
-      __builtin_prefetch(reinterpret_cast<const void*>(at));
+    for (std::size_t i = 0; i < Scorer::kRows; ++i) {
+      __builtin_prefetch(reinterpret_cast<const void*>(at + i * 64));
     }
+    at += step_bytes;
   }
 };
 
@@ -53,13 +55,13 @@ void scan_rows(const Scorer& scorer, std::size_t n, const Rows& rows) noexcept {
   static_assert(kRows == 4);
   const auto* first = static_cast<const std::int8_t*>(rows.first);
   const std::size_t stride = rows.stride_bytes;
-  const std::size_t ahead_stride = stride / ((n + 63) / 64);
+  const std::size_t step_bytes = kRows * stride / ((n + 63) / 64);
   std::size_t row = 0;
   for (; row + kRows <= rows.count; row += kRows) {
     const std::int8_t* p = first + row * stride;
     const std::int8_t* const group[kRows] = {p, p + stride, p + 2 * stride, p + 3 * stride};
     const auto ahead = reinterpret_cast<std::uintptr_t>(p) + kInt8PrefetchBytes;
-    scorer.score(group, row, LinearAhead<Scorer>{ahead, ahead_stride});
+    scorer.score(group, row, LinearAhead<Scorer>{ahead, step_bytes});
   }
   for (; row < rows.count; ++row) {
     const std::int8_t* const one[1] = {first + row * stride};

@@ -60,7 +60,9 @@ struct Kernels {
 
   // float32 with float32, and float32 with float16 held as bits. Cosine is the cosine similarity,
   // clamped to [-1, 1], 0 where either side has no length. Values so large that a sum of squares
-  // overflows float32 give infinities or NaN, as the arithmetic does.
+  // overflows float32 give infinities or NaN, as the arithmetic does; ones so small (1e-19 and
+  // less) that their squares underflow lose precision in l2sq and cosine, and may count as no
+  // length.
   float (*dot_f32)(const float* a, const float* b, std::size_t n) noexcept;
   float (*l2sq_f32)(const float* a, const float* b, std::size_t n) noexcept;
   float (*cosine_f32)(const float* a, const float* b, std::size_t n) noexcept;

@@ -27,6 +27,14 @@ struct Avx2 {
     _mm_storeu_si128(static_cast<__m128i*>(p),
                      _mm256_cvtps_ph(values, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
   }
+  // Codes fit 8 bits; packing works in 128-bit halves, so four codes lie at the start of each.
+  static void store_codes(Ints codes, std::int8_t* p) noexcept {
+    const __m256i words = _mm256_packs_epi32(codes, codes);
+    const __m256i bytes = _mm256_packs_epi16(words, words);
+    const __m128i both =
+        _mm_unpacklo_epi32(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(p), both);
+  }
 };
 
 constexpr std::size_t kWidth = 32;
@@ -133,6 +141,8 @@ struct Scorer {
   }
 };
 
+// kAllNarrow: every group of the query is narrow, as for most embeddings; saves asking for each.
+template <bool kAllNarrow>
 struct Dot {
   const Int8Query& query;
   Tail tail;
@@ -150,7 +160,7 @@ struct Dot {
              __m256i (&sums)[kCount]) const noexcept {
     const Codes low = at(i);
     const Codes high = at(i + kWidth);
-    if ((query.narrow_groups >> (i / 64) & 1) != 0) {
+    if (kAllNarrow || (query.narrow_groups >> (i / 64) & 1) != 0) {
       for (std::size_t r = 0; r < kCount; ++r) {
         const __m256i pairs = _mm256_add_epi16(dot_pairs(low, load(rows[r] + i)),
                                                dot_pairs(high, load(rows[r] + i + kWidth)));
@@ -191,14 +201,27 @@ struct L2sq {
   }
 };
 
+// Calls run(scorer) with the scorer that suits the query.
+template <class Run>
+void with_dot(const Int8Query& query, std::int32_t* out, const Run& run) noexcept {
+  const std::uint64_t groups =
+      query.length / 64 == 0 ? 0 : ~std::uint64_t{0} >> (64 - query.length / 64);
+  if ((groups & ~query.narrow_groups) == 0) {
+    run(Scorer<Dot<true>>{Dot<true>(query), out});
+  } else {
+    run(Scorer<Dot<false>>{Dot<false>(query), out});
+  }
+}
+
 void dot_i8_rows(const Int8Query& query, const Rows& rows, const std::int32_t*,
                  std::int32_t* out) noexcept {
-  scan_rows(Scorer<Dot>{Dot(query), out}, query.length, rows);
+  with_dot(query, out, [&](const auto& scorer) noexcept { scan_rows(scorer, query.length, rows); });
 }
 
 void dot_i8_at(const Int8Query& query, const std::int8_t* const* rows, const std::int32_t*,
                std::size_t count, std::int32_t* out) noexcept {
-  scan_scattered(Scorer<Dot>{Dot(query), out}, query.length, rows, count);
+  with_dot(query, out,
+           [&](const auto& scorer) noexcept { scan_scattered(scorer, query.length, rows, count); });
 }
 
 void l2sq_i8_rows(const Int8Query& query, const Rows& rows, std::int32_t* out) noexcept {

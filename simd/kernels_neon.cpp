@@ -26,6 +26,11 @@ struct Neon {
     const float16x4_t half = vcvt_f16_f32(values);
     __builtin_memcpy(p, &half, sizeof(half));
   }
+  static void store_codes(Ints codes, std::int8_t* p) noexcept {
+    const int16x4_t words = vmovn_s32(codes);
+    const int8x8_t bytes = vmovn_s16(vcombine_s16(words, words));
+    __builtin_memcpy(p, &bytes, Floats::size);
+  }
 };
 
 constexpr std::size_t kWidth = 16;

@@ -3,7 +3,8 @@
 # must not be one that other files have too, or they might get the copy that their processor lacks.
 # So the kernel files may define such symbols only in xsimd's namespace as each file renames it.
 foreach(object IN LISTS OBJECTS)
-  execute_process(COMMAND ${NM} --defined-only ${object} OUTPUT_VARIABLE symbols RESULT_VARIABLE failed)
+  execute_process(COMMAND ${NM} --defined-only ${object}
+                  OUTPUT_VARIABLE symbols RESULT_VARIABLE failed)
   if(failed)
     message(FATAL_ERROR "${NM} can't read ${object}")
   endif()
