@@ -63,8 +63,8 @@ class CommitQueue {
     friend class CommitQueue;
     enum State : std::uint32_t { kWaiting, kLeading, kDone };
 
-    std::size_t bytes_;         // what take() counts against its limit
-    Waiter* next_ = nullptr;    // guarded by the queue's mutex; the leader's once taken
+    std::size_t bytes_;       // what take() counts against its limit
+    Waiter* next_ = nullptr;  // guarded by the queue's mutex; the leader's once taken
     std::atomic<std::uint32_t> state_{kWaiting};
   };
 
@@ -84,8 +84,8 @@ class CommitQueue {
   // but at least one. Valid until finish(). Called once per lead.
   [[nodiscard]] std::span<Waiter* const> take(const Limits& limits) AEON_EXCLUDES(mutex_);
 
-  // Ends the lead: hands it on, marks the group that take() returned done and wakes it. The caller's
-  // own waiter is not woken. The group's waiters may be gone when this returns.
+  // Ends the lead: hands it on, marks the group that take() returned done and wakes it. The
+  // caller's own waiter is not woken. The group's waiters may be gone when this returns.
   void finish() AEON_EXCLUDES(mutex_);
 
  private:

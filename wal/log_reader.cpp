@@ -23,8 +23,8 @@ Result<std::unique_ptr<LogReader>> LogReader::open(Os& os, LogPlace place,
   AEON_ASSIGN(OpenLog log, open_log(os, place, from.log, OpenMode::read));
   const std::string path = log_path(place.directory, from.log);
   if (from.file_salt != 0 && from.file_salt != log.head.file_salt) {
-    return fail(Errc::too_old, fmt::format("{}: recycled since; start from the newest manifest",
-                                           path));
+    return fail(Errc::too_old,
+                fmt::format("{}: recycled since; start from the newest manifest", path));
   }
   if (from.offset < kFirstFrameOffset || from.offset % kFrameAlignment != 0 ||
       from.offset > log.head.file_bytes || from.next_commit < log.head.first_commit) {
@@ -96,8 +96,12 @@ Result<std::optional<FrameView>> LogReader::frame_at(std::uint64_t offset) {
   if (payload_digest(payload, frame.payload_salt) != frame.payload_digest) {
     return std::optional<FrameView>();
   }
-  return FrameView{static_cast<FrameKind>(frame.kind), commit_header_of(frame), payload,
-                   frame.durable, position_.log, offset};
+  return FrameView{static_cast<FrameKind>(frame.kind),
+                   commit_header_of(frame),
+                   payload,
+                   frame.durable,
+                   position_.log,
+                   offset};
 }
 
 bool LogReader::fits_here(const FrameHeader& frame) const noexcept {
@@ -154,7 +158,8 @@ Result<std::optional<FrameView>> LogReader::cross_or_end() {
 Result<bool> LogReader::was_recycled() {
   std::byte salt[sizeof(std::uint64_t)];
   AEON_ASSIGN(const std::size_t got, log_.file->read_at(salt, offsetof(LogHead, file_salt)));
-  const bool other = got == sizeof salt && storage::load<std::uint64_t>(salt) != log_.head.file_salt;
+  const bool other =
+      got == sizeof salt && storage::load<std::uint64_t>(salt) != log_.head.file_salt;
   return other || !os_.exists(log_path(place_.directory, position_.log));
 }
 
@@ -208,24 +213,29 @@ Result<LogEnd> LogReader::examine_later_files() {
 LogEnd LogReader::missing(std::uint64_t last, std::string why) const {
   const std::string range = last == 0 ? fmt::format("{} and later", position_.next_commit)
                                       : fmt::format("{} to {}", position_.next_commit, last);
-  return LogEnd{LogEndKind::damaged, position_, 0, 0, position_.next_commit, last,
-                fmt::format("{} offset {}: acknowledged commits {} are damaged or missing ({}); "
-                            "restore the file from a copy or run repair",
-                            log_path(place_.directory, position_.log), position_.offset, range,
-                            why)};
+  return LogEnd{
+      LogEndKind::damaged,
+      position_,
+      0,
+      0,
+      position_.next_commit,
+      last,
+      fmt::format("{} offset {}: acknowledged commits {} are damaged or missing ({}); "
+                  "restore the file from a copy or run repair",
+                  log_path(place_.directory, position_.log), position_.offset, range, why)};
 }
 
 LogEnd LogReader::describe(const TailScan& tail) const {
   if (tail.max_durable >= position_.next_commit) {
-    return missing(tail.max_durable, fmt::format("the frame at offset {} follows them",
-                                                 tail.first_frame));
+    return missing(tail.max_durable,
+                   fmt::format("the frame at offset {} follows them", tail.first_frame));
   }
   if (log_.end < log_.head.file_bytes) {
-    return missing(0, fmt::format("the file ends at {} of {} bytes", log_.end,
-                                  log_.head.file_bytes));
+    return missing(0,
+                   fmt::format("the file ends at {} of {} bytes", log_.end, log_.head.file_bytes));
   }
-  LogEnd end{after_close_ ? LogEndKind::clean_close : LogEndKind::end_of_log, position_, 0, 0, 0,
-             0, {}};
+  LogEnd end{
+      after_close_ ? LogEndKind::clean_close : LogEndKind::end_of_log, position_, 0, 0, 0, 0, {}};
   std::uint64_t from = tail.frames != 0 ? tail.first_frame : UINT64_MAX;
   std::uint64_t to = tail.frames_end;
   if ((log_.head.flags & kHeadZeroFilled) != 0 && tail.nonzero_to != 0) {

@@ -110,7 +110,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (start) read_all(os, place, *start);
   // A position from a file that lies.
   if ((mode & 8) != 0 && rest.size() >= sizeof(wal::LogPosition)) {
-    auto position = storage::load<wal::LogPosition>(rest.data() + rest.size() - sizeof(wal::LogPosition));
+    auto position =
+        storage::load<wal::LogPosition>(rest.data() + rest.size() - sizeof(wal::LogPosition));
     position.log = 1;
     position.file_salt = 0;
     read_all(os, place, position);
