@@ -71,9 +71,8 @@ struct GrownLog {
     must(writer->append(group, wal::Urgency::ordinary));
   }
   [[nodiscard]] std::string proof() const {
-    return fmt::format(R"("chain":"{:016x}","bytes":{},"syncs":{})",
-                       writer->position().chain.low, writer->counters().bytes,
-                       writer->counters().syncs);
+    return fmt::format(R"("chain":"{:016x}","bytes":{},"syncs":{})", writer->position().chain.low,
+                       writer->counters().bytes, writer->counters().syncs);
   }
 
   wal::LogPlace place;
@@ -127,7 +126,8 @@ void bench_encode(bool smoke) {
     }
   });
   fmt::print(R"({{"bench":"wal_encode","payload_bytes":{},"prepare_ns":{:.1f},)"
-             R"("chain_and_frame_ns":{:.1f},"hash":"{:016x}"}})" "\n",
+             R"("chain_and_frame_ns":{:.1f},"hash":"{:016x}"}})"
+             "\n",
              kPayload, prepare * 1e9 / rounds, frame * 1e9 / rounds, sum);
 }
 
@@ -138,7 +138,8 @@ void bench_process_level(const std::string& directory, bool smoke) {
   const double took = seconds_of([&] {
     for (std::uint64_t i = 0; i < count; ++i) log.append(payload);
   });
-  fmt::print(R"({{"bench":"wal_append_process","commits_per_s":{:.0f},"us":{:.2f},{}}})" "\n",
+  fmt::print(R"({{"bench":"wal_append_process","commits_per_s":{:.0f},"us":{:.2f},{}}})"
+             "\n",
              static_cast<double>(count) / took, took * 1e6 / static_cast<double>(count),
              log.proof());
   const wal::LogPosition from = log.start;
@@ -151,7 +152,8 @@ void bench_process_level(const std::string& directory, bool smoke) {
   const double megabytes =
       static_cast<double>(reader->position().offset - wal::kFirstFrameOffset) / 1e6;
   fmt::print(R"({{"bench":"wal_recovery_scan","commits":{},"mb":{:.1f},"ms_per_mb":{:.3f},)"
-             R"("examine_end_ms":{:.2f},"chain":"{:016x}"}})" "\n",
+             R"("examine_end_ms":{:.2f},"chain":"{:016x}"}})"
+             "\n",
              commits, megabytes, scan * 1e3 / megabytes, examine * 1e3,
              reader->position().chain.low);
 }
@@ -177,9 +179,9 @@ void bench_synced(const std::string& directory, bool smoke) {
     const auto logged = [&] {
       for (int i = 0; i < each; ++i) {
         log_us.push_back(1e6 * seconds_of([&] {
-          log.append(payload);
-          must(log.writer->sync());
-        }));
+                           log.append(payload);
+                           must(log.writer->sync());
+                         }));
         log_s += log_us.back() * 1e-6;
       }
     };
@@ -188,14 +190,14 @@ void bench_synced(const std::string& directory, bool smoke) {
     ratios.push_back(raw_s / log_s);
   }
   fmt::print(R"({{"bench":"wal_append_sync","rounds":{},"raw_p50_us":{:.0f},"raw_p99_us":{:.0f},)"
-             R"("log_p50_us":{:.0f},"log_p99_us":{:.0f},"rate_over_raw":{:.3f},{}}})" "\n",
+             R"("log_p50_us":{:.0f},"log_p99_us":{:.0f},"rate_over_raw":{:.3f},{}}})"
+             "\n",
              rounds, quantile(raw_us, 0.5), quantile(raw_us, 0.99), quantile(log_us, 0.5),
              quantile(log_us, 0.99), quantile(ratios, 0.5), log.proof());
 }
 
 struct Job : wal::CommitQueue::Waiter {
-  explicit Job(wal::PreparedCommit prepared)
-      : Waiter(prepared.payload.size()), commit(prepared) {}
+  explicit Job(wal::PreparedCommit prepared) : Waiter(prepared.payload.size()), commit(prepared) {}
   wal::PreparedCommit commit;
 };
 
@@ -253,7 +255,8 @@ void bench_queue(const std::string& directory, bool smoke) {
         ratios.push_back(rates.back() * bare_s / static_cast<double>(bare));
       }
       fmt::print(R"({{"bench":"wal_queue","level":"{}","threads":{},"commits_per_s":{:.0f},)"
-                 R"("over_raw":{:.2f},"commits_per_group":{:.1f},{}}})" "\n",
+                 R"("over_raw":{:.2f},"commits_per_group":{:.1f},{}}})"
+                 "\n",
                  sync ? "sync" : "process", threads, quantile(rates, 0.5), quantile(ratios, 0.5),
                  static_cast<double>(commits) / static_cast<double>(groups), log.proof());
       log.writer.reset();

@@ -38,10 +38,10 @@ Hash128 payload_digest(std::span<const std::byte> payload, std::uint64_t salt) n
 }
 
 Hash128 next_chain(const Hash128& previous, const CommitHeader& header) noexcept {
-  const ChainInput input{previous,          header.commit,     header.epoch,
-                         header.time_ns,    header.author,     header.kinds,
-                         header.operations, header.payload_bytes, header.reserved,
-                         header.payload_digest};
+  const ChainInput input{
+      previous,        header.commit,        header.epoch,      header.time_ns,
+      header.author,   header.kinds,         header.operations, header.payload_bytes,
+      header.reserved, header.payload_digest};
   return storage::hash128(std::as_bytes(std::span(&input, 1)), kChainSeed);
 }
 
@@ -65,8 +65,7 @@ Result<CommitHeader> decode_commit_header(std::string_view bytes) {
   return header;
 }
 
-std::size_t verify_chain(const Hash128& previous,
-                         std::span<const CommitHeader> headers) noexcept {
+std::size_t verify_chain(const Hash128& previous, std::span<const CommitHeader> headers) noexcept {
   Hash128 chain = previous;
   for (std::size_t i = 0; i < headers.size(); ++i) {
     if (!follows(chain, headers[i])) return i;

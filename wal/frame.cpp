@@ -39,8 +39,7 @@ Result<LogHead> decode_head(std::span<const std::byte> bytes, std::string_view p
   if (bytes.size() < kHeadBytes) return bad_head(path, "too short for the head of a log file");
   const auto head = storage::load<LogHead>(bytes.data());
   if (head.magic != kHeadMagic) return bad_head(path, "not a log file (wrong magic)");
-  if (head.head_sum !=
-      sum_of(bytes.data(), offsetof(LogHead, head_sum), head.file_salt, 0)) {
+  if (head.head_sum != sum_of(bytes.data(), offsetof(LogHead, head_sum), head.file_salt, 0)) {
     return bad_head(path, "the head of the log file does not match its checksum");
   }
   if (head.version > storage::kFormatVersion || (head.flags & ~kHeadZeroFilled) != 0) {
@@ -51,9 +50,8 @@ Result<LogHead> decode_head(std::span<const std::byte> bytes, std::string_view p
   if (!(head.palace == palace)) {
     return fail(Errc::foreign_file, fmt::format("{}: belongs to another palace", path));
   }
-  if (head.version == 0 || head.number != number || head.file_salt == 0 ||
-      head.first_commit == 0 || head.file_bytes % kBoundary != 0 ||
-      head.file_bytes < kFirstFrameOffset) {
+  if (head.version == 0 || head.number != number || head.file_salt == 0 || head.first_commit == 0 ||
+      head.file_bytes % kBoundary != 0 || head.file_bytes < kFirstFrameOffset) {
     return bad_head(path, "the head of the log file contradicts its name or itself");
   }
   return head;

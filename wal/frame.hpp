@@ -42,9 +42,9 @@ struct LogHead {
   std::uint64_t file_bytes = 0;    // head included; a multiple of kBoundary
   std::uint64_t first_commit = 0;  // of the first frame; all before it is durable elsewhere
   std::uint64_t epoch = 0;
-  Hash128 chain;                   // of commit first_commit - 1
+  Hash128 chain;  // of commit first_commit - 1
   std::int64_t created_ns = 0;
-  std::uint64_t head_sum = 0;      // over all before it
+  std::uint64_t head_sum = 0;  // over all before it
 };
 inline constexpr std::size_t kHeadBytes = 104;
 static_assert(sizeof(LogHead) == kHeadBytes);

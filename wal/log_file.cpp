@@ -80,8 +80,7 @@ Result<NextLog> NextLog::secure(Os& os, const LogPlace& place, std::uint64_t num
   return next;
 }
 
-Status NextLog::find(std::uint64_t need, std::uint64_t target, Urgency urgency,
-                     FileSource source) {
+Status NextLog::find(std::uint64_t need, std::uint64_t target, Urgency urgency, FileSource source) {
   if (source == FileSource::any) {
     // A spare far below the wanted size would only bring the next rotation closer.
     AEON_ASSIGN(const bool claimed, claim_spare(std::max(need, target / kFileGrowth), 1));

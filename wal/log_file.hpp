@@ -58,8 +58,8 @@ struct OpenLog {
 
 // Opens log-<number> and checks its head. Errors: missing_file, damaged, newer_format,
 // foreign_file, io_error and the like.
-[[nodiscard]] Result<OpenLog> open_log(storage::Os& os, const LogPlace& place,
-                                       std::uint64_t number, storage::OpenMode mode);
+[[nodiscard]] Result<OpenLog> open_log(storage::Os& os, const LogPlace& place, std::uint64_t number,
+                                       storage::OpenMode mode);
 
 // Numbers of the log files present, ascending.
 [[nodiscard]] Result<std::vector<std::uint64_t>> list_logs(storage::Os& os,
@@ -110,8 +110,8 @@ class NextLog {
 // its size is worth keeping and a place is free, else it is unlinked. Not recyclable: a file that
 // something else may still read by name or hard link, or whose bytes must go. Durable on return;
 // succeeds when the file is gone already. The caller holds the upkeep lock.
-[[nodiscard]] Status retire_log(storage::Os& os, const std::string& directory,
-                                std::uint64_t number, bool recyclable);
+[[nodiscard]] Status retire_log(storage::Os& os, const std::string& directory, std::uint64_t number,
+                                bool recyclable);
 
 // Sees to it that kSparesKept spares exist, zero-filling up to one of `bytes` bytes, so that the
 // next rotation need not. The caller holds the upkeep lock. Errors: disk_full and the like.

@@ -22,7 +22,7 @@ struct LogPosition {
   std::uint64_t file_salt = 0;  // of that file; a file recycled since has another. 0: take any
   std::uint64_t offset = 0;     // the next frame is here or at the next 4 KiB boundary
   std::uint64_t next_commit = 0;
-  storage::Hash128 chain;       // of commit next_commit - 1
+  storage::Hash128 chain;  // of commit next_commit - 1
   friend bool operator==(const LogPosition&, const LogPosition&) = default;
 };
 static_assert(sizeof(LogPosition) == 48);

@@ -180,8 +180,8 @@ Status LogWriter::append_close(std::span<const std::byte> payload) {
   // missing later is known to have been acknowledged.
   AEON_TRY(sync());
   AEON_TRY(make_room(frame_bytes(payload.size()), Urgency::reclaiming));
-  PreparedCommit close = PreparedCommit::prepare(payload, os_.random_u64(), os_.wall_time_ns(), 0,
-                                                 0, 0);
+  PreparedCommit close =
+      PreparedCommit::prepare(payload, os_.random_u64(), os_.wall_time_ns(), 0, 0, 0);
   close.header.commit = last_commit();
   close.header.epoch = epoch_;
   close.header.chain = position_.chain;

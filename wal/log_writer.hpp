@@ -52,8 +52,8 @@ class LogWriter {
   struct Counters {
     std::uint64_t commits = 0;
     std::uint64_t groups = 0;
-    std::uint64_t bytes = 0;      // frames with their padding
-    std::uint64_t syncs = 0;      // of log files, for commits
+    std::uint64_t bytes = 0;  // frames with their padding
+    std::uint64_t syncs = 0;  // of log files, for commits
     std::uint64_t rotations = 0;
   };
 
@@ -123,8 +123,8 @@ class LogWriter {
   OpenLog log_;
   std::uint64_t epoch_ = 0;
   std::uint64_t durable_ = 0;
-  bool fenced_ = true;     // the next group starts at a boundary
-  bool unsynced_ = true;   // the log may hold frames that power loss would take
+  bool fenced_ = true;    // the next group starts at a boundary
+  bool unsynced_ = true;  // the log may hold frames that power loss would take
   std::vector<std::byte> group_;
   std::optional<Error> poison_;
   Counters counters_;

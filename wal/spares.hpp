@@ -25,8 +25,7 @@ struct Spare {
                                           const std::vector<Spare>& spares);
 
 // The spares present, smallest first.
-[[nodiscard]] Result<std::vector<Spare>> list_spares(storage::Os& os,
-                                                     const std::string& directory);
+[[nodiscard]] Result<std::vector<Spare>> list_spares(storage::Os& os, const std::string& directory);
 
 // A new file of `bytes` zeros at `path`, not synced. On an error nothing is left at `path`.
 [[nodiscard]] Result<std::unique_ptr<storage::File>> make_zero_filled(storage::Os& os,

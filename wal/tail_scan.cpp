@@ -71,8 +71,8 @@ class Scanner {
 Result<TailScan> scan_tail(const OpenLog& log, std::uint64_t from) {
   assert(from % kFrameAlignment == 0);
   Scanner scanner(log);
-  std::vector<std::byte> buffer(std::min<std::uint64_t>(
-      kPieceBytes + kFrameHeaderBytes, log.end > from ? log.end - from : 0));
+  std::vector<std::byte> buffer(std::min<std::uint64_t>(kPieceBytes + kFrameHeaderBytes,
+                                                        log.end > from ? log.end - from : 0));
   for (std::uint64_t at = from; at < log.end; at += kPieceBytes) {
     const std::uint64_t want = std::min<std::uint64_t>(buffer.size(), log.end - at);
     AEON_ASSIGN(const std::size_t got, log.file->read_at(std::span(buffer).first(want), at));

@@ -14,9 +14,9 @@ namespace aeon::wal {
 struct TailScan {
   // Frames of this file whose headers verify.
   std::uint64_t frames = 0;
-  std::uint64_t first_frame = 0;   // offset
-  std::uint64_t frames_end = 0;    // the greatest end of those frames, within the file
-  std::uint64_t max_durable = 0;   // the highest commit that one of them knew durable
+  std::uint64_t first_frame = 0;  // offset
+  std::uint64_t frames_end = 0;   // the greatest end of those frames, within the file
+  std::uint64_t max_durable = 0;  // the highest commit that one of them knew durable
   // Bytes that are not zero; empty when from == to.
   std::uint64_t nonzero_from = 0;
   std::uint64_t nonzero_to = 0;

@@ -75,8 +75,8 @@ TEST_CASE("the reader survives real logs and seeded changes of them") {
     std::string input = inputs[random() % inputs.size()];
     for (auto changes = 1 + random() % 6; changes-- > 0;) {
       // Mostly where frames and heads lie.
-      const std::size_t span = random() % 4 == 0 ? input.size() : std::min<std::size_t>(
-                                                                      input.size(), 8800);
+      const std::size_t span =
+          random() % 4 == 0 ? input.size() : std::min<std::size_t>(input.size(), 8800);
       const std::size_t at = random() % span;
       switch (random() % 4) {
         case 0: input[at] = static_cast<char>(random()); break;

@@ -36,8 +36,7 @@ struct Replay {
 
 class Log {
  public:
-  Log(storage::Os& os, std::string directory)
-      : os_(os), place_{std::move(directory), kPalace} {}
+  Log(storage::Os& os, std::string directory) : os_(os), place_{std::move(directory), kPalace} {}
 
   wal::LogPosition create() {
     return must(wal::create_log(os_, place_, 1, 1, 0, wal::genesis_chain(kPalace)));

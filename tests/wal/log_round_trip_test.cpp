@@ -202,8 +202,8 @@ TEST_CASE("a log of another palace or a newer format is refused by name") {
   TempDirectory directory;
   Log log(storage::real_os(), directory.path());
   log.create();
-  const auto foreign = wal::open_log(log.os(), {directory.path(), {9, 9}}, 1,
-                                     storage::OpenMode::read);
+  const auto foreign =
+      wal::open_log(log.os(), {directory.path(), {9, 9}}, 1, storage::OpenMode::read);
   REQUIRE(!foreign);
   CHECK(foreign.error().code == Errc::foreign_file);
   wal::LogHead head = must(wal::open_log(log.os(), log.place(), 1, storage::OpenMode::read)).head;
