@@ -61,6 +61,7 @@ Status Store::follow_to(CommitNumber last) {
     cleanly_closed_ = frame->kind == wal::FrameKind::close;
     if (cleanly_closed_) {
       position_ = reader_->position();
+      AEON_TRY(check_closing(storage::as_view(frame->payload)));
       continue;
     }
     AEON_TRY(apply_frame(frame->header, storage::as_view(frame->payload), reader_->position()));
@@ -69,6 +70,25 @@ Status Store::follow_to(CommitNumber last) {
     durable_ = std::max(durable_, control_->block().durable.load(std::memory_order_relaxed));
   }
   return {};
+}
+
+// A closing frame names the manifest's last record. A manifest that ends before it lost records
+// that no torn append explains.
+Status Store::check_closing(std::string_view payload) const {
+  storage::Decoder decoder(payload);
+  storage::ManifestPosition closing;
+  closing.file_number = decoder.fixed<std::uint64_t>();
+  closing.records = decoder.fixed<std::uint64_t>();
+  closing.chain = decoder.fixed<storage::Hash128>();
+  const storage::ManifestPosition& is = manifest_.position();
+  const bool later = is.file_number > closing.file_number ||
+                     (is.file_number == closing.file_number && is.records >= closing.records);
+  if (decoder.ok() && decoder.at_end() && later) return {};
+  return fail(
+      Errc::damaged,
+      fmt::format("{}: the manifest ends at record {} of file {}, but the palace was "
+                  "closed at record {} of file {}; run aeon verify",
+                  directory_, is.records, is.file_number, closing.records, closing.file_number));
 }
 
 // The log no longer holds what comes next: everything is taken from the newest manifest, as at

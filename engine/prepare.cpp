@@ -15,14 +15,15 @@ namespace aeon::engine {
 namespace {
 
 Status check_name(std::string_view name, std::string_view what, bool may_be_empty) {
-  if (name.empty() && !may_be_empty) {
-    return fail(Errc::invalid_argument, fmt::format("{} has no name; give it one", what));
+  if (name.empty()) {
+    if (may_be_empty) return {};
+    return fail(Errc::invalid_argument, fmt::format("a {} has no name; give it one", what));
   }
   if (name.size() > kMaxNameBytes) {
     return fail(Errc::too_large, fmt::format("the name of a {} has {} bytes; at most {} fit", what,
                                              name.size(), kMaxNameBytes));
   }
-  return check_text(name, fmt::format("the name of a {}", what));
+  return check_text(name, what);
 }
 
 Status check_metadata(std::string_view metadata) {
