@@ -47,8 +47,8 @@ class Scratch {
   std::string path_;
 };
 
-// Writes as large as a commit, each with one fdatasync, into a file that is filled with zeros ahead:
-// the least that a synced commit can cost on this disk.
+// Writes as large as a commit, each with one fdatasync, into a file that is filled with zeros
+// ahead: the least that a synced commit can cost on this disk.
 class RawDisk {
  public:
   static Result<RawDisk> make(const std::string& path, std::size_t write_bytes) {
@@ -80,8 +80,8 @@ class RawDisk {
   std::uint64_t at_ = 0;
 };
 
-// Makes batches cheaply, so that a round's time is the palace's: vectors and texts come from a small
-// pool, each with one part made new.
+// Makes batches cheaply, so that a round's time is the palace's: vectors and texts come from a
+// small pool, each with one part made new.
 class BatchSource {
  public:
   BatchSource(const WriteBench& bench, std::uint64_t seed) : bench_(bench), random_(seed) {

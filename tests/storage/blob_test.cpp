@@ -13,7 +13,7 @@
 #include "storage/blob_dictionary.hpp"
 #include "storage/blob_reader.hpp"
 #include "storage/blob_writer.hpp"
-#include "tests/support/counted_new.hpp"
+#include "tests/support/allocations.hpp"
 #include "tests/support/temp_directory.hpp"
 
 using namespace aeon;
@@ -216,13 +216,13 @@ TEST_CASE("a warm read into a large enough buffer allocates nothing") {
   for (const BlobRef& ref : refs) REQUIRE(arena.reader->read(ref, out));
   out.reserve(100000);
   const char* const buffer = out.data();
-  const std::uint64_t before = test::allocations_of_this_thread();
+  const std::uint64_t before = test::allocations();
   bool good = true;
   for (int round = 0; round < 100; ++round) {
     for (const BlobRef& ref : refs) good = good && arena.reader->read(ref, out);
     good = good && arena.reader->view(refs[2]);
   }
-  const std::uint64_t made = test::allocations_of_this_thread() - before;
+  const std::uint64_t made = test::allocations() - before;
   CHECK(good);
   CHECK(made == 0);
   CHECK(out.data() == buffer);
