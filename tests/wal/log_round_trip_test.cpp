@@ -215,3 +215,46 @@ TEST_CASE("a log of another palace or a newer format is refused by name") {
   REQUIRE(!newer);
   CHECK(newer.error().code == Errc::newer_format);
 }
+
+TEST_CASE("a writer that takes over from a dead one cuts its torn tail first") {
+  TempDirectory directory;
+  Log log(storage::real_os(), directory.path());
+  const auto start = log.create();
+  auto dead = log.writer();
+  auto heir = log.writer();
+  must(log.append(*dead, {"kept"}));
+  must(dead->sync());
+  must(log.append(*dead, {"whole", "torn", "behind it"}));
+  const auto frames = log.replay(start).frames;
+  overwrite(log.os(), log.path(), frames[2].offset + wal::kFrameHeaderBytes, "#");
+  auto reader = log.reader(start);
+  while (must(reader->next())) {
+  }
+  const wal::LogEnd end = must(reader->examine_end());
+  REQUIRE(end.kind == LogEndKind::torn);
+  must(heir->skip_to(end, 1));
+  CHECK(log.replay(start).end.kind == LogEndKind::end_of_log);
+  CHECK(heir->durable_commit() == 2);
+  must(log.append(*heir, {"news"}));
+  CHECK(log.replay(start).payloads == std::vector<std::string>{"kept", "whole", "news"});
+  CHECK(log.replay(start).frames[2].offset % wal::kBoundary == 0);
+}
+
+TEST_CASE("a sync by another process fences the sectors it acknowledged") {
+  TempDirectory directory;
+  Log log(storage::real_os(), directory.path());
+  log.create();
+  auto writer = log.writer();
+  must(log.append(*writer, {"a"}));
+  must(log.append(*writer, {"b"}));
+  must(writer->skip_to(writer->position(), 1));  // not all of it: still packed
+  must(log.append(*writer, {"c"}));
+  must(writer->skip_to(writer->position(), 3));
+  CHECK(writer->durable_commit() == 3);
+  must(log.append(*writer, {"d"}));
+  const auto frames = log.replay().frames;
+  REQUIRE(frames.size() == 4);
+  CHECK(frames[2].offset == frames[1].offset + wal::frame_bytes(1));
+  CHECK(frames[3].offset == 8192);
+  CHECK(frames[3].durable == 3);
+}
