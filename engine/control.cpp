@@ -36,6 +36,7 @@ void Control::reset(storage::Os& os, storage::PalaceUuid palace, std::uint64_t w
   block_->turn_wanted_ns.store(0, std::memory_order_relaxed);
   block_->writing.store(0, std::memory_order_relaxed);
   block_->poisoned.store(0, std::memory_order_relaxed);
+  block_->closed.store(0, std::memory_order_relaxed);
   block_->written.store(written, std::memory_order_release);  // (1)
 }
 

@@ -141,11 +141,13 @@ Status Store::recover() {
 }
 
 Status Store::recover_alone() {
-  // After a failed sync the page cache may show what the device does not have.
-  if (control_->valid(os_, palace_) && control_->block().poisoned.load() != 0) {
-    AEON_TRY(drop_log_cache());
-  }
   AEON_TRY(control_->lock(LockByte::append, storage::LockMode::exclusive));
+  // Processes of this boot left without closing: a sync of theirs may have failed, and the page
+  // cache may show what the device does not have.
+  if (control_->valid(os_, palace_) &&
+      control_->block().closed.load(std::memory_order_acquire) == 0) {
+    AEON_TRY(wal::distrust_cache(os_, directory_, manifest_.state().first_log));
+  }
   AEON_TRY(load_manifest());
   const Status read = read_to_end();
   opened_clean_ = cleanly_closed_;
@@ -153,16 +155,6 @@ Status Store::recover_alone() {
   control_->unlock(LockByte::append);
   AEON_TRY(read);
   return remove_orphans();
-}
-
-Status Store::drop_log_cache() {
-  AEON_ASSIGN(const auto numbers, wal::list_logs(os_, directory_));
-  for (const std::uint64_t number : numbers) {
-    AEON_ASSIGN(const auto file,
-                os_.open_file(wal::log_path(directory_, number), storage::OpenMode::read));
-    file->drop_cache();
-  }
-  return {};
 }
 
 // To the end of the log, whoever wrote it; the caller holds the append lock. A torn tail is cut. A
@@ -270,7 +262,11 @@ Status Store::close() {
   closed_ = false;  // take_turn refuses a closed palace
   Status status = take_turn();
   if (status) {
-    if (!cleanly_closed_) status = append_closing_frame();
+    if (cleanly_closed_) {
+      control_->block().closed.store(1, std::memory_order_release);
+    } else {
+      status = append_closing_frame();
+    }
     end_turn();
   }
   closed_ = true;
@@ -293,6 +289,7 @@ Status Store::append_closing_frame() {
   }
   control_->block().durable.store(writer_->durable_commit(), std::memory_order_relaxed);
   control_->block().writing.store(0, std::memory_order_release);
+  control_->block().closed.store(1, std::memory_order_release);
   cleanly_closed_ = true;
   position_ = writer_->position();
   return {};

@@ -86,7 +86,6 @@ class Store {
   Status load_spaces(const View& loaded, CommitNumber commit) AEON_REQUIRES(write_mutex_);
   Status recover() AEON_REQUIRES(write_mutex_);
   Status recover_alone() AEON_REQUIRES(write_mutex_);
-  Status drop_log_cache();
   Status read_to_end() AEON_REQUIRES(write_mutex_);
   Status remove_orphans() AEON_REQUIRES(write_mutex_);
   Status append_closing_frame() AEON_REQUIRES(write_mutex_);
