@@ -69,6 +69,7 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& directory,
   {
     const storage::MutexLock lock(store->write_mutex_);
     AEON_TRY(store->recover());
+    store->recovered_ = true;
   }
   if (options.background && !options.read_only) store->start_background();
   return store;
@@ -150,8 +151,10 @@ Status Store::recover_alone() {
   }
   AEON_TRY(load_manifest());
   const Status read = read_to_end();
-  opened_clean_ = cleanly_closed_;
-  control_->reset(os_, palace_, visible(), durable_, manifest_.state().sequence);
+  if (read) {
+    opened_clean_ = cleanly_closed_;
+    control_->reset(os_, palace_, visible(), durable_, manifest_.state().sequence);
+  }
   control_->unlock(LockByte::append);
   AEON_TRY(read);
   return remove_orphans();
@@ -172,7 +175,7 @@ Status Store::read_to_end() {
     return {};
   }
   cleanly_closed_ = end.kind == wal::LogEndKind::clean_close;
-  bytes_cut_ += end.bytes_cut;
+  bytes_cut_ += end.bytes_cut + manifest_.recovery_note().bytes;
   durable_ = std::max(durable_, reader_->known_durable());
   ControlBlock& control = control_->block();
   if (writer_ == nullptr) {
@@ -253,7 +256,8 @@ Status Store::close() {
   const storage::MutexLock lock(write_mutex_);
   if (closed_) return {};
   closed_ = true;
-  if (control_ == nullptr || !read_only_reason_.empty()) return {};
+  // Whoever did not get through recovery does not know where the log ends, and writes nothing.
+  if (control_ == nullptr || !recovered_ || !read_only_reason_.empty()) return {};
   // The last one out writes the closing frame; others leave the log as it is.
   control_->unlock(LockByte::presence);
   AEON_ASSIGN(const bool alone,

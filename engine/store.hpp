@@ -163,6 +163,7 @@ class Store {
   bool cleanly_closed_ AEON_GUARDED_BY(write_mutex_) = false;  // no frame since the closing frame
   bool opened_clean_ AEON_GUARDED_BY(write_mutex_) = false;
   std::uint64_t bytes_cut_ AEON_GUARDED_BY(write_mutex_) = 0;
+  bool recovered_ AEON_GUARDED_BY(write_mutex_) = false;
   bool closed_ AEON_GUARDED_BY(write_mutex_) = false;
   CommitNumber durable_ AEON_GUARDED_BY(write_mutex_) = 0;
 

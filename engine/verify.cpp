@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/engine_state.hpp"
 #include "engine/find_row.hpp"
 #include "engine/store.hpp"
 #include "graph/trace.hpp"
@@ -270,7 +271,7 @@ class Verifier {
 
 }  // namespace
 
-// Reads the log from its oldest needed file on, as recovery would. Other processes are kept from
+// Reads the log as recovery would. Other processes are kept from
 // appending meanwhile, so that a group on its way is not taken for damage.
 Status Store::verify_log(VerifyReport& report) {
   if (control_ != nullptr && read_only_reason_.empty()) AEON_TRY(take_turn());
@@ -284,9 +285,13 @@ Status Store::verify_log(VerifyReport& report) {
       ++report.files;
       report.bytes += bytes;
     }
-    AEON_ASSIGN(const wal::LogPosition start,
-                wal::LogReader::start_of(os_, log_place_, manifest_.state().first_log));
-    AEON_ASSIGN(const auto reader, wal::LogReader::open(os_, log_place_, start));
+    // Frames before the settled commit are needed no more, and those that were never synced may
+    // have been lost to a power cut.
+    EngineState engine;
+    if (!decode_engine_state(manifest_.state().engine_state, engine)) {
+      return fail(Errc::damaged, "the manifest's engine state does not decode");
+    }
+    AEON_ASSIGN(const auto reader, wal::LogReader::open(os_, log_place_, engine.position));
     for (;;) {
       AEON_ASSIGN(const auto frame, reader->next(UINT64_MAX));
       if (!frame) break;
@@ -328,13 +333,11 @@ Result<VerifyReport> Store::verify() {
   const Status log = verify_log(report);
   if (!log) report.damage.push_back({directory_, 0, 0, log.error().message});
   if (damaged_log_) report.damage.push_back({directory_, 0, 0, read_only_reason_});
+  // A torn append behind the last record is no damage: the crash that tore it never acknowledged it.
+  // Were the palace closed since, its closing frame would tell of a record that is missing.
   const auto manifest = storage::Manifest::open(os_, directory_, true);
   if (!manifest) {
     report.damage.push_back({directory_, 0, 0, manifest.error().message});
-  } else if (manifest->recovery_note().bytes != 0) {
-    const storage::RecoveryNote& note = manifest->recovery_note();
-    report.damage.push_back({note.path, note.offset, note.bytes,
-                             "bytes after the last manifest record belong to none"});
   }
   return report;
 }
