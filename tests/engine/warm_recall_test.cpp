@@ -1,0 +1,52 @@
+// A warm recall allocates nothing, whether rows lie in tails or in segments.
+#include <catch2/catch.hpp>
+
+#include <random>
+
+#include <fmt/format.h>
+
+#include "engine/palace.hpp"
+#include "tests/support/allocations.hpp"
+#include "tests/support/temp_directory.hpp"
+
+using namespace aeon;
+
+TEST_CASE("a warm recall allocates nothing") {
+  const test::TempDirectory scratch;
+  OpenOptions options;
+  options.background = false;
+  auto palace = Palace::create(scratch.path() + "/palace",
+                               {{.name = "v", .dimension = 32, .model = ""}}, options);
+  REQUIRE(palace.has_value());
+  std::mt19937_64 random(1);
+  std::normal_distribution<float> normal;
+  const auto vector = [&] {
+    std::vector<float> values(32);
+    for (float& value : values) value = normal(random);
+    return values;
+  };
+  for (int i = 0; i < 3000; ++i) {
+    Batch batch;
+    NewMemory memory;
+    memory.content = "something";
+    memory.session = fmt::format("s{}", i % 7);
+    memory.vectors.push_back({"v", vector(), ""});
+    batch.remember(std::move(memory));
+    REQUIRE(palace->commit(std::move(batch), Durability::process).has_value());
+    if (i == 1000 || i == 2000) REQUIRE(palace->checkpoint().has_value());
+  }
+  const std::vector<float> asked = vector();
+  Query query;
+  query.space = "v";
+  query.vector = asked;
+  query.k = 20;
+  query.session = "s3";
+  Answer answer;
+  REQUIRE(palace->recall(query, answer).has_value());
+  const std::uint64_t before = test::allocations();
+  for (int i = 0; i < 1000; ++i) (void)palace->recall(query, answer);
+  const std::uint64_t made = test::allocations() - before;
+  CHECK(answer.hits.size() == 20);
+  CHECK(answer.exact);
+  CHECK(made == 0);
+}
