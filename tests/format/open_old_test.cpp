@@ -1,0 +1,119 @@
+// Palaces written by released format versions, kept for ever: every later version opens them, reads
+// them without a change, and goes on writing to them. golden/README.md tells what each one holds.
+#include <catch2/catch.hpp>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+
+#include "engine/palace.hpp"
+#include "tests/support/temp_directory.hpp"
+
+using namespace aeon;
+
+namespace {
+
+const std::string kGolden = AEON_GOLDEN_DIR;
+
+std::map<std::string, std::string> files_of(const std::string& directory) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    std::ifstream in(entry.path(), std::ios::binary);
+    files[entry.path().filename()] = {std::istreambuf_iterator<char>(in), {}};
+  }
+  return files;
+}
+
+void check_contents(const Snapshot& snapshot) {
+  Memory memory;
+  REQUIRE(snapshot.find_key("", "pot").value() == 1);
+  REQUIRE(snapshot.get(1, memory, true).has_value());
+  CHECK(memory.content == "the spare key moved under the mat");
+  CHECK(memory.session == "monday");
+  REQUIRE(memory.vectors.size() == 2);
+  CHECK(memory.vectors[0].space == "v");
+  CHECK(memory.vectors[0].values[0] == Approx(0.4).epsilon(1e-3));
+  REQUIRE(snapshot.get(3, memory).has_value());
+  CHECK(memory.kind == "event");
+  CHECK(memory.content.starts_with("Ada said that the conference moves"));
+  CHECK(memory.content.ends_with("book again"));
+  REQUIRE(snapshot.get(5, memory).has_value());
+  CHECK(memory.content_type == ContentType::bytes);
+  CHECK(memory.content == std::string("\x00\x01\x02\x03\x04", 5));
+  CHECK(memory.valid_to > memory.valid_from);
+  CHECK_FALSE(snapshot.get(6, memory).has_value());
+  CHECK(snapshot.find_key("bob", "pot").value() == 4);
+  std::vector<Event> events;
+  REQUIRE(snapshot.backtrack(7, 9, events).has_value());
+  REQUIRE(events.size() == 3);
+  CHECK(events[0].id == 3);
+  std::vector<Edge> edges;
+  REQUIRE(snapshot.neighbours(2, Direction::out, "caused_by", 9, edges).has_value());
+  REQUIRE(edges.size() == 1);
+  CHECK(edges[0].weight == 0.5F);
+  Query query;
+  query.text = "train to Lyon";
+  query.k = 3;
+  Answer answer;
+  REQUIRE(snapshot.recall(query, answer).has_value());
+  REQUIRE(answer.hits.size() == 3);
+  CHECK(answer.hits[0].id == 2);
+}
+
+}  // namespace
+
+TEST_CASE("a palace of format version 1 is read without a change") {
+  const auto before = files_of(kGolden + "/v1");
+  REQUIRE(before.size() >= 4);
+  OpenOptions options;
+  options.read_only = true;
+  auto palace = Palace::open(kGolden + "/v1", options);
+  REQUIRE(palace.has_value());
+  const Snapshot snapshot = palace->snapshot();
+  CHECK(snapshot.commit() == 5);
+  check_contents(snapshot);
+  const auto report = palace->verify();
+  REQUIRE(report.has_value());
+  CHECK(report->damage.empty());
+  CHECK(palace->stats()->cleanly_closed);
+  // The past is there as well.
+  Memory memory;
+  REQUIRE(palace->snapshot_at(3)->get(1, memory).has_value());
+  CHECK(memory.content == "the blue flower pot hides the spare key");
+  REQUIRE(palace->close().has_value());
+  CHECK(files_of(kGolden + "/v1") == before);
+}
+
+TEST_CASE("a palace of format version 1 is written on") {
+  const test::TempDirectory scratch;
+  const std::string directory = scratch.path() + "/palace";
+  std::filesystem::copy(kGolden + "/v1", directory);
+  std::uint64_t hash = 0;
+  {
+    auto palace = Palace::open(directory);
+    REQUIRE(palace.has_value());
+    check_contents(palace->snapshot());
+    hash = palace->snapshot().state_hash().value();
+    REQUIRE(palace->compact().has_value());
+    CHECK(palace->snapshot().state_hash().value() == hash);
+    Batch batch;
+    NewMemory memory;
+    memory.content = "written by a later version";
+    memory.session = "monday";
+    batch.remember(memory);
+    const auto ack = palace->commit(std::move(batch));
+    REQUIRE(ack.has_value());
+    CHECK(ack->ids[0] == 8);
+    batch = {};
+    batch.forget(8);
+    REQUIRE(palace->commit(std::move(batch)).has_value());
+    REQUIRE(palace->close().has_value());
+  }
+  auto palace = Palace::open(directory);
+  REQUIRE(palace.has_value());
+  CHECK(palace->snapshot().state_hash().value() == hash);
+  const auto report = palace->verify();
+  REQUIRE(report.has_value());
+  CHECK(report->damage.empty());
+}
