@@ -96,28 +96,33 @@ Status Store::take_turn() {
     os_.wait_on(control.turn, turn, kTurnPollNs);
   }
   control.writer_process.store(os_.process_id(), std::memory_order_relaxed);
-  const auto ready = [&]() -> Status {
-    if (control.poisoned.load(std::memory_order_acquire) != 0) {
-      read_only_reason_ =
-          "a write or sync of the log failed in another process; close it "
-          "everywhere and open it again";
-      return refuse_if_read_only();
-    }
-    // A holder that died in the middle of a group leaves whole frames, a torn one, or nothing.
-    if (control.writing.load(std::memory_order_acquire) != 0) return read_to_end();
-    AEON_TRY(follow_to(control.written.load(std::memory_order_acquire)));
-    if (writer_ == nullptr) {
-      wal::LogEnd end;
-      end.position = position_;
-      AEON_ASSIGN(writer_, wal::LogWriter::open(os_, log_place_, end));
-    } else if (writer_->position() != position_) {
-      AEON_TRY(writer_->skip_to(position_, control.durable.load(std::memory_order_relaxed)));
-    }
-    return {};
-  };
-  const Status status = ready();
+  const Status status = prepare_turn(control);
   if (!status) end_turn();
   return status;
+}
+
+// The holder of the append lock gets to the end of the log, whoever wrote it.
+Status Store::prepare_turn(ControlBlock& control) {
+  if (control.poisoned.load(std::memory_order_acquire) != 0) {
+    read_only_reason_ =
+        "a write or sync of the log failed in another process; close it everywhere and open it "
+        "again";
+    return refuse_if_read_only();
+  }
+  // A holder that died in the middle of a group leaves whole frames, a torn one, or nothing.
+  if (control.writing.load(std::memory_order_acquire) != 0) {
+    AEON_TRY(read_to_end());
+    return refuse_if_read_only();
+  }
+  AEON_TRY(follow_to(control.written.load(std::memory_order_acquire)));
+  if (writer_ == nullptr) {
+    wal::LogEnd end;
+    end.position = position_;
+    AEON_ASSIGN(writer_, wal::LogWriter::open(os_, log_place_, end));
+  } else if (writer_->position() != position_) {
+    AEON_TRY(writer_->skip_to(position_, control.durable.load(std::memory_order_relaxed)));
+  }
+  return {};
 }
 
 void Store::end_turn() {
@@ -192,7 +197,16 @@ Status Store::write_group(std::span<Pending* const> group) {
   control.durable.store(durable_, std::memory_order_relaxed);
   control.writing.store(0, std::memory_order_release);
   wake_followers();
+  ask_for_checkpoint();
   return {};
+}
+
+// A tail that has grown past its budget is settled by the background thread, where there is one.
+void Store::ask_for_checkpoint() {
+  if (!background_.joinable() || view().active().bytes() < options_.checkpoint_bytes) return;
+  if (!wants_checkpoint_.exchange(true, std::memory_order_acq_rel)) {
+    os_.wake_all(control_->block().wake);
+  }
 }
 
 // One write, and one sync if any commit of the group asks for it. On a refusal nothing happened; on

@@ -32,7 +32,7 @@ struct ControlBlock {
   std::atomic<std::uint32_t> writing;  // 1 while a group is on its way into the log
   std::atomic<std::uint32_t> writer_process;  // who holds or last held the append lock
   std::atomic<std::uint32_t> poisoned;        // errno + 1 of a failed write or sync, else 0
-  std::atomic<std::uint32_t> closed;  // 1 once the last user has written the closing frame
+  std::atomic<std::uint32_t> closed;          // 1 once the last user has written the closing frame
   std::uint32_t reserved_too;
   // Monotonic time at which a process last found the append lock taken: a mark that fades by
   // itself, so that a waiter that dies leaves nothing behind.

@@ -9,7 +9,12 @@ namespace aeon::engine {
 Status Store::apply_frame(const wal::CommitHeader& header, std::string_view payload,
                           const wal::LogPosition& after) {
   bool rotate = false;
-  AEON_TRY(apply({view().active(), catalog_, counters_}, header, payload, rotate));
+  if (Status applied = apply({view().active(), catalog_, counters_}, header, payload, rotate);
+      !applied) {
+    // Half a record may be in the tail, where nobody sees it; nothing can follow it.
+    if (read_only_reason_.empty()) read_only_reason_ = applied.error().message;
+    return applied;
+  }
   position_ = after;
   if (rotate) AEON_TRY(rotate_tails());
   visible_.store(header.commit, std::memory_order_release);  // (3)
@@ -142,8 +147,8 @@ Result<std::map<std::uint64_t, std::shared_ptr<const BlobFile>>> Store::open_blo
 // Swaps to the newest segment set. Tails up to its commit say the same as the segments do and are
 // dropped; they end exactly there, because a settled commit is always a rotation.
 Status Store::adopt_manifest() {
-  AEON_ASSIGN(const bool changed, manifest_.refresh());
-  return changed ? adopt_state() : Status{};
+  AEON_TRY(manifest_.refresh());
+  return manifest_.state().sequence == adopted_ ? Status{} : adopt_state();
 }
 
 Status Store::adopt_state() {
@@ -173,9 +178,7 @@ Status Store::catch_up() {
   }
   ControlBlock& control = control_->block();
   AEON_TRY(follow_to(control.written.load(std::memory_order_acquire)));
-  if (control.manifest_sequence.load(std::memory_order_acquire) == manifest_.state().sequence) {
-    return {};
-  }
+  if (control.manifest_sequence.load(std::memory_order_acquire) == adopted_) return {};
   return adopt_manifest();
 }
 

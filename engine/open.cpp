@@ -90,6 +90,7 @@ Status Store::load_manifest() {
                                        state.settled_commit);
   AEON_TRY(load_spaces(*loaded, state.settled_commit));
   publish_view(std::move(loaded));
+  adopted_ = state.sequence;
   counters_ = engine.counters;
   position_ = engine.position;
   rotations_.clear();
@@ -237,11 +238,19 @@ void Store::run_background() {
   while (!stopping_.load(std::memory_order_acquire)) {
     const std::uint32_t wake = control.wake.load(std::memory_order_acquire);
     (void)catch_up();
-    if (wants_checkpoint_.exchange(false, std::memory_order_acq_rel)) (void)checkpoint(false);
+    if (wants_checkpoint_.exchange(false, std::memory_order_acq_rel) && tail_is_full()) {
+      (void)checkpoint(false);
+    }
     control.sleepers.fetch_add(1, std::memory_order_relaxed);
     os_.wait_on(control.wake, wake, kFollowPollNs);
     control.sleepers.fetch_sub(1, std::memory_order_relaxed);
   }
+}
+
+// Another process may have settled meanwhile what this one was asked to settle.
+bool Store::tail_is_full() {
+  const auto guard = enter();
+  return view().active().bytes() >= options_.checkpoint_bytes;
 }
 
 Store::~Store() {

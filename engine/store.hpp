@@ -92,18 +92,21 @@ class Store {
   void start_background();
   void stop_background();
   void run_background();
+  [[nodiscard]] bool tail_is_full();
 
   // commit.cpp
   [[nodiscard]] Status submit(Pending& pending);
   void lead();
   Status lead_group(std::span<wal::CommitQueue::Waiter* const> group) AEON_REQUIRES(write_mutex_);
   Status take_turn() AEON_REQUIRES(write_mutex_);
+  Status prepare_turn(ControlBlock& control) AEON_REQUIRES(write_mutex_);
   void end_turn() AEON_REQUIRES(write_mutex_);
   Status write_group(std::span<Pending* const> accepted) AEON_REQUIRES(write_mutex_);
   Status append_group(std::span<Pending* const> accepted) AEON_REQUIRES(write_mutex_);
   [[nodiscard]] std::vector<Pending*> resolve_group(std::span<Pending* const> group)
       AEON_REQUIRES(write_mutex_);
   void finish_commit(Pending& pending) AEON_REQUIRES(write_mutex_);
+  void ask_for_checkpoint() AEON_REQUIRES(write_mutex_);
   void poison(const Error& error) AEON_REQUIRES(write_mutex_);
   [[nodiscard]] Status refuse_if_read_only() const AEON_REQUIRES(write_mutex_);
 
@@ -119,11 +122,14 @@ class Store {
   void publish_view(std::unique_ptr<View> view) AEON_REQUIRES(write_mutex_);
   Status rotate_tails() AEON_REQUIRES(write_mutex_);
   void wake_followers();
-  Result<std::map<std::uint64_t, std::shared_ptr<const BlobFile>>> open_blobs(const View* known);
-  Result<std::vector<std::shared_ptr<const SegmentView>>> open_segments(const View* known);
+  Result<std::map<std::uint64_t, std::shared_ptr<const BlobFile>>> open_blobs(const View* known)
+      AEON_REQUIRES(write_mutex_);
+  Result<std::vector<std::shared_ptr<const SegmentView>>> open_segments(const View* known)
+      AEON_REQUIRES(write_mutex_);
 
   // verify.cpp
   Status verify_log(VerifyReport& report) AEON_REQUIRES(write_mutex_);
+  Status read_log(VerifyReport& report) AEON_REQUIRES(write_mutex_);
 
   // checkpoint.cpp
   Status settle();
@@ -165,6 +171,7 @@ class Store {
   std::uint64_t bytes_cut_ AEON_GUARDED_BY(write_mutex_) = 0;
   bool recovered_ AEON_GUARDED_BY(write_mutex_) = false;
   bool closed_ AEON_GUARDED_BY(write_mutex_) = false;
+  std::uint64_t adopted_ AEON_GUARDED_BY(write_mutex_) = 0;  // manifest record that the view shows
   CommitNumber durable_ AEON_GUARDED_BY(write_mutex_) = 0;
 
   std::atomic<bool> stopping_{false};

@@ -274,39 +274,41 @@ class Verifier {
 // Reads the log as recovery would. Other processes are kept from
 // appending meanwhile, so that a group on its way is not taken for damage.
 Status Store::verify_log(VerifyReport& report) {
-  if (control_ != nullptr && read_only_reason_.empty()) AEON_TRY(take_turn());
-  const auto check = [&]() -> Status {
-    AEON_ASSIGN(const auto numbers, wal::list_logs(os_, directory_));
-    for (const std::uint64_t number : numbers) {
-      if (number < manifest_.state().first_log) continue;
-      AEON_ASSIGN(const auto file,
-                  os_.open_file(wal::log_path(directory_, number), storage::OpenMode::read));
-      AEON_ASSIGN(const std::uint64_t bytes, file->size());
-      ++report.files;
-      report.bytes += bytes;
-    }
-    // Frames before the settled commit are needed no more, and those that were never synced may
-    // have been lost to a power cut.
-    EngineState engine;
-    if (!decode_engine_state(manifest_.state().engine_state, engine)) {
-      return fail(Errc::damaged, "the manifest's engine state does not decode");
-    }
-    AEON_ASSIGN(const auto reader, wal::LogReader::open(os_, log_place_, engine.position));
-    for (;;) {
-      AEON_ASSIGN(const auto frame, reader->next(UINT64_MAX));
-      if (!frame) break;
-    }
-    AEON_ASSIGN(const wal::LogEnd end, reader->examine_end());
-    if (end.kind == wal::LogEndKind::damaged || end.kind == wal::LogEndKind::torn) {
-      report.damage.push_back(
-          {wal::log_path(directory_, end.position.log), end.position.offset, end.bytes_cut,
-           end.message.empty() ? "bytes after the last commit belong to none" : end.message});
-    }
-    return {};
-  };
-  const Status status = check();
-  if (control_ != nullptr && read_only_reason_.empty()) end_turn();
+  const bool writes = control_ != nullptr && read_only_reason_.empty();
+  if (writes) AEON_TRY(take_turn());
+  const Status status = read_log(report);
+  if (writes) end_turn();
   return status;
+}
+
+Status Store::read_log(VerifyReport& report) {
+  AEON_ASSIGN(const auto numbers, wal::list_logs(os_, directory_));
+  for (const std::uint64_t number : numbers) {
+    if (number < manifest_.state().first_log) continue;
+    AEON_ASSIGN(const auto file,
+                os_.open_file(wal::log_path(directory_, number), storage::OpenMode::read));
+    AEON_ASSIGN(const std::uint64_t bytes, file->size());
+    ++report.files;
+    report.bytes += bytes;
+  }
+  // Frames before the settled commit are needed no more, and those that were never synced may
+  // have been lost to a power cut.
+  EngineState engine;
+  if (!decode_engine_state(manifest_.state().engine_state, engine)) {
+    return fail(Errc::damaged, "the manifest's engine state does not decode");
+  }
+  AEON_ASSIGN(const auto reader, wal::LogReader::open(os_, log_place_, engine.position));
+  for (;;) {
+    AEON_ASSIGN(const auto frame, reader->next(UINT64_MAX));
+    if (!frame) break;
+  }
+  AEON_ASSIGN(const wal::LogEnd end, reader->examine_end());
+  if (end.kind == wal::LogEndKind::damaged || end.kind == wal::LogEndKind::torn) {
+    report.damage.push_back(
+        {wal::log_path(directory_, end.position.log), end.position.offset, end.bytes_cut,
+         end.message.empty() ? "bytes after the last commit belong to none" : end.message});
+  }
+  return {};
 }
 
 Result<VerifyReport> Store::verify() {
@@ -333,8 +335,8 @@ Result<VerifyReport> Store::verify() {
   const Status log = verify_log(report);
   if (!log) report.damage.push_back({directory_, 0, 0, log.error().message});
   if (damaged_log_) report.damage.push_back({directory_, 0, 0, read_only_reason_});
-  // A torn append behind the last record is no damage: the crash that tore it never acknowledged it.
-  // Were the palace closed since, its closing frame would tell of a record that is missing.
+  // A torn append behind the last record is no damage: the crash that tore it never acknowledged
+  // it. Were the palace closed since, its closing frame would tell of a record that is missing.
   const auto manifest = storage::Manifest::open(os_, directory_, true);
   if (!manifest) {
     report.damage.push_back({directory_, 0, 0, manifest.error().message});
