@@ -102,8 +102,28 @@ Status Store::reload() {
   AEON_TRY(manifest_.refresh());
   reader_.reset();
   AEON_TRY(load_manifest());
-  return follow_to(control_ == nullptr ? UINT64_MAX
-                                       : control_->block().written.load(std::memory_order_acquire));
+  return follow_written();
+}
+
+// For an opening that found others there: to the last commit that is written, and past a closing
+// frame behind it. Everyone must agree where the next frame goes. A closing frame is written only
+// while nobody else has the palace open, so one that is there was there before, and none can come
+// as long as this opening lasts: there is no need to look for one again.
+Status Store::follow_written() {
+  if (control_ == nullptr) return follow_to(UINT64_MAX);
+  AEON_TRY(follow_to(control_->block().written.load(std::memory_order_acquire)));
+  if (reader_ == nullptr || reader_->position() != position_) {
+    AEON_ASSIGN(reader_, wal::LogReader::open(os_, log_place_, position_));
+  }
+  AEON_ASSIGN(const auto frame, reader_->next(UINT64_MAX));
+  if (frame && frame->kind == wal::FrameKind::close) {
+    AEON_TRY(check_closing(storage::as_view(frame->payload)));
+    position_ = reader_->position();
+    cleanly_closed_ = true;
+  } else if (frame) {
+    reader_.reset();  // a group on its way; it is read again once it counts as written
+  }
+  return {};
 }
 
 Result<std::vector<std::shared_ptr<const SegmentView>>> Store::open_segments(const View* known) {

@@ -135,7 +135,7 @@ Status Store::recover() {
     // The newest manifest may be newer than the one read before the lock was had.
     AEON_TRY(manifest_.refresh());
     AEON_TRY(load_manifest());
-    return follow_to(control_->block().written.load(std::memory_order_acquire));
+    return follow_written();
   }
   AEON_TRY(manifest_.refresh());
   AEON_TRY(recover_alone());

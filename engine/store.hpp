@@ -112,6 +112,7 @@ class Store {
 
   // follow.cpp
   Status follow_to(CommitNumber last) AEON_REQUIRES(write_mutex_);
+  Status follow_written() AEON_REQUIRES(write_mutex_);
   [[nodiscard]] Status check_closing(std::string_view payload) const AEON_REQUIRES(write_mutex_);
   Status apply_frame(const wal::CommitHeader& header, std::string_view payload,
                      const wal::LogPosition& after) AEON_REQUIRES(write_mutex_);

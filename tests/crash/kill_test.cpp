@@ -95,7 +95,9 @@ std::uint64_t check_writer(const Snapshot& snapshot, int writer,
   Memory memory;
   for (const auto& [number, id] : ids) {
     CAPTURE(writer, number, id);
-    REQUIRE(snapshot.get(id, memory).has_value());
+    const Status got = snapshot.get(id, memory);
+    INFO((got ? std::string() : got.error().message));
+    REQUIRE(got.has_value());
     REQUIRE(memory.key == key_of(writer, number));
     REQUIRE(memory.content == content_of(writer, number));
     REQUIRE(snapshot.find_key("", memory.key).value() == id);
