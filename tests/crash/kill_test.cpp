@@ -48,7 +48,10 @@ std::string content_of(int writer, std::uint64_t number) {
                               std::uint64_t next, std::uint64_t last, std::uint64_t seed) {
   const int side = ::open(notes.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
   auto palace = Palace::open(directory);
-  if (side < 0 || !palace) ::_exit(3);
+  if (side < 0 || !palace) {
+    fmt::print(stderr, "writer {}: {}\n", writer, palace ? "no notes" : palace.error().message);
+    ::_exit(3);
+  }
   std::mt19937_64 random(seed);
   while (next <= last) {
     Batch batch;
@@ -65,7 +68,10 @@ std::string content_of(int writer, std::uint64_t number) {
                                     random() % 4 == 0 ? Durability::sync : Durability::process);
     // A kill between acknowledgement and note leaves a pair that is there and not noted.
     const bool there = !ack && ack.error().code == Errc::key_exists;
-    if (!ack && !there) ::_exit(4);
+    if (!ack && !there) {
+      fmt::print(stderr, "writer {}: {}\n", writer, ack.error().message);
+      ::_exit(4);
+    }
     if (ack) {
       const std::string line =
           fmt::format("{} {}\n{} {}\n", ack->ids[0], next, ack->ids[1], next + 1);
@@ -166,6 +172,7 @@ TEST_CASE("a writer killed at random moments loses nothing that it was promised"
     ::kill(child, SIGKILL);
     int status = 0;
     REQUIRE(::waitpid(child, &status, 0) == child);
+    CAPTURE(status);
     REQUIRE(WIFSIGNALED(status));  // it did not end by itself
     auto palace = Palace::open(directory, quiet());
     REQUIRE(palace.has_value());
