@@ -175,6 +175,8 @@ Status Store::read_to_end() {
     read_only_reason_ = end.message;
     return {};
   }
+  // A writer that died in a rotation leaves a next file without a frame: the log goes on there.
+  position_ = end.position;
   cleanly_closed_ = end.kind == wal::LogEndKind::clean_close;
   bytes_cut_ += end.bytes_cut + manifest_.recovery_note().bytes;
   durable_ = std::max(durable_, reader_->known_durable());
