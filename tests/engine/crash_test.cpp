@@ -122,8 +122,9 @@ class History {
 
   NewMemory plain() {
     NewMemory memory;
-    memory.content.assign(pick(2) == 0 ? pick(40) : 100 + pick(2000),
-                          static_cast<char>('a' + pick(26)));
+    // Now and then long, so that log files fill up and rotate.
+    const unsigned bytes = pick(2) == 0 ? pick(40) : pick(12) == 0 ? 60'000 : 100 + pick(2000);
+    memory.content.assign(bytes, static_cast<char>('a' + pick(26)));
     memory.embed = false;
     if (pick(3) != 0) memory.vectors.push_back({pick(2) == 0 ? "a" : "b", vector(), ""});
     return memory;
