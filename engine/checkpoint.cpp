@@ -49,12 +49,22 @@ Status Store::checkpoint(bool merge_all) {
   }
   const auto work = [&]() -> Status {
     AEON_TRY(catch_up());
+    AEON_TRY(begin_upkeep());
     AEON_TRY(settle());
     return merge_tiers(merge_all);
   };
   const Status status = work();
   control_->unlock(LockByte::upkeep);
   return status;
+}
+
+// The last holder of the upkeep lock may have died at any step: with files written that no record
+// names, or with a record written that the control block does not speak of yet.
+Status Store::begin_upkeep() {
+  const storage::MutexLock lock(write_mutex_);
+  AEON_TRY(adopt_manifest());
+  control_->block().manifest_sequence.store(manifest_.state().sequence, std::memory_order_release);
+  return remove_orphans();
 }
 
 Status Store::settle() {

@@ -114,7 +114,16 @@ Status Store::prepare_turn(ControlBlock& control) {
     AEON_TRY(read_to_end());
     return refuse_if_read_only();
   }
-  AEON_TRY(follow_to(control.written.load(std::memory_order_acquire)));
+  const CommitNumber written = control.written.load(std::memory_order_acquire);
+  AEON_TRY(follow_to(written));
+  if (visible() < written) {
+    return fail(Errc::damaged,
+                fmt::format("{}: commits {} to {} were written and can't be read back; close it "
+                            "everywhere and run aeon verify",
+                            directory_, visible() + 1, written));
+  }
+  // What another process synced while this one looked elsewhere.
+  durable_ = std::max(durable_, control.durable.load(std::memory_order_relaxed));
   if (writer_ == nullptr) {
     wal::LogEnd end;
     end.position = position_;

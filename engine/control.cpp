@@ -38,6 +38,8 @@ void Control::reset(storage::Os& os, storage::PalaceUuid palace, std::uint64_t w
   block_->poisoned.store(0, std::memory_order_relaxed);
   block_->closed.store(0, std::memory_order_relaxed);
   block_->written.store(written, std::memory_order_release);  // (1)
+  // (8) synchronizes-with (9): whoever sees the recovery ended sees what it set up.
+  block_->recovering.store(0, std::memory_order_release);
 }
 
 bool Control::valid(storage::Os& os, storage::PalaceUuid palace) const {

@@ -18,7 +18,7 @@ namespace aeon::engine {
 struct ControlBlock {
   std::uint64_t magic;
   std::uint32_t version;
-  std::uint32_t reserved;
+  std::atomic<std::uint32_t> recovering;  // 1 from the start of a recovery to its end
   std::uint64_t boot;    // of the machine that the rest is about
   std::uint64_t palace;  // low half of the palace's uuid
   // Commits up to this one are whole in the log (page cache) and may be followed.

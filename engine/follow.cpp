@@ -99,10 +99,30 @@ Status Store::check_closing(std::string_view payload) const {
 // The log no longer holds what comes next: everything is taken from the newest manifest, as at
 // open. Views that snapshots hold stay as they are.
 Status Store::reload() {
-  AEON_TRY(manifest_.refresh());
   reader_.reset();
+  return load_newest();
+}
+
+Status Store::load_newest() { return with_newest_manifest(&Store::load_and_follow); }
+
+Status Store::load_and_follow() {
   AEON_TRY(load_manifest());
   return follow_written();
+}
+
+// What a manifest record names may be gone as soon as another process has published the next one.
+// Only a file that the newest record names is really missing.
+Status Store::with_newest_manifest(Status (Store::*step)()) {
+  for (;;) {
+    AEON_TRY(manifest_.refresh());
+    const std::uint64_t sequence = manifest_.state().sequence;
+    Status done = (this->*step)();
+    if (done || (done.error().code != Errc::missing_file && done.error().code != Errc::too_old)) {
+      return done;
+    }
+    AEON_TRY(manifest_.refresh());
+    if (manifest_.state().sequence == sequence) return done;
+  }
 }
 
 // For an opening that found others there: to the last commit that is written, and past a closing
@@ -166,8 +186,9 @@ Result<std::map<std::uint64_t, std::shared_ptr<const BlobFile>>> Store::open_blo
 
 // Swaps to the newest segment set. Tails up to its commit say the same as the segments do and are
 // dropped; they end exactly there, because a settled commit is always a rotation.
-Status Store::adopt_manifest() {
-  AEON_TRY(manifest_.refresh());
+Status Store::adopt_manifest() { return with_newest_manifest(&Store::adopt_newest); }
+
+Status Store::adopt_newest() {
   return manifest_.state().sequence == adopted_ ? Status{} : adopt_state();
 }
 
@@ -185,6 +206,7 @@ Status Store::adopt_state() {
   if (tails.empty()) return reload();
   publish_view(
       std::make_unique<View>(std::move(segments), std::move(blobs), std::move(tails), settled));
+  adopted_ = manifest_.state().sequence;
   rotations_.erase(rotations_.begin(), rotations_.upper_bound(settled));
   return {};
 }

@@ -120,30 +120,56 @@ Status Store::load_spaces(const View& loaded, CommitNumber commit) {
 
 Status Store::recover() {
   if (options_.read_only) {
-    AEON_TRY(load_manifest());
-    AEON_TRY(follow_to(UINT64_MAX));
+    AEON_TRY(load_newest());
     if (reader_ != nullptr) durable_ = reader_->known_durable();
     opened_clean_ = cleanly_closed_;
     read_only_reason_ = "it was opened read-only";
     return {};
   }
   AEON_ASSIGN(control_, Control::open(os_, directory_));
-  AEON_ASSIGN(const bool alone,
-              control_->try_lock(LockByte::presence, storage::LockMode::exclusive));
+  AEON_ASSIGN(const bool alone, enter_presence());
   if (!alone) {
-    AEON_TRY(control_->lock(LockByte::presence, storage::LockMode::shared));
-    // The newest manifest may be newer than the one read before the lock was had.
-    AEON_TRY(manifest_.refresh());
-    AEON_TRY(load_manifest());
-    return follow_written();
+    AEON_TRY(load_newest());
+    return settle_doubt();
   }
   AEON_TRY(manifest_.refresh());
   AEON_TRY(recover_alone());
   return control_->lock(LockByte::presence, storage::LockMode::shared);
 }
 
+// Whether the caller is alone with the palace, and keeps others out until it has recovered; else it
+// is among others, and the control block is right. Whoever recovered may have died at it while this
+// one waited: then somebody must begin again.
+Result<bool> Store::enter_presence() {
+  for (;;) {
+    AEON_ASSIGN(const bool alone,
+                control_->try_lock(LockByte::presence, storage::LockMode::exclusive));
+    if (alone) return true;
+    AEON_TRY(control_->lock(LockByte::presence, storage::LockMode::shared));
+    // (9) synchronizes-with (8) in Control::reset().
+    const bool recovering = control_->block().recovering.load(std::memory_order_acquire) != 0;
+    if (!recovering && control_->valid(os_, palace_)) return false;
+    control_->unlock(LockByte::presence);
+  }
+}
+
+// A process that died in the middle of a group leaves commits of which nobody knows yet whether
+// they are in the log. Whoever comes back after its own death must not look before that is settled,
+// or it would do again what then turns out to be done. Reads go on where it can't be settled now.
+Status Store::settle_doubt() {
+  if (control_->block().writing.load(std::memory_order_acquire) == 0) return {};
+  const Status turn = take_turn();
+  if (turn) {
+    end_turn();
+    return {};
+  }
+  const Errc code = turn.error().code;
+  return code == Errc::writer_stopped || code == Errc::read_only ? Status{} : turn;
+}
+
 Status Store::recover_alone() {
   AEON_TRY(control_->lock(LockByte::append, storage::LockMode::exclusive));
+  control_->block().recovering.store(1, std::memory_order_release);
   // Processes of this boot left without closing: a sync of theirs may have failed, and the page
   // cache may show what the device does not have.
   if (control_->valid(os_, palace_) &&
@@ -158,7 +184,11 @@ Status Store::recover_alone() {
   }
   control_->unlock(LockByte::append);
   AEON_TRY(read);
-  return remove_orphans();
+  AEON_ASSIGN(const bool taken, control_->try_lock(LockByte::upkeep, storage::LockMode::exclusive));
+  if (!taken) return {};
+  const Status removed = remove_orphans();
+  control_->unlock(LockByte::upkeep);
+  return removed;
 }
 
 // To the end of the log, whoever wrote it; the caller holds the append lock. A torn tail is cut. A
@@ -191,11 +221,9 @@ Status Store::read_to_end() {
   return {};
 }
 
-// Unlinks files that no manifest record names: a checkpoint that died leaves them. The upkeep lock
-// says that no other process is just writing one.
+// Unlinks files that the newest manifest record does not name: a checkpoint that died leaves them.
+// The caller holds the upkeep lock, so that no other process is just writing one.
 Status Store::remove_orphans() {
-  AEON_ASSIGN(const bool taken, control_->try_lock(LockByte::upkeep, storage::LockMode::exclusive));
-  if (!taken) return {};
   const storage::ManifestState& state = manifest_.state();
   const auto named = [&state](std::string_view name) {
     const auto is = [&](const storage::SegmentInfo& info, std::string_view prefix) {
@@ -205,19 +233,14 @@ Status Store::remove_orphans() {
            std::ranges::any_of(state.blobs,
                                [&](const auto& blob) { return is(blob.file, "blob"); });
   };
-  Status status;
-  auto names = os_.list_directory(directory_);
-  if (names) {
-    for (const std::string& name : *names) {
-      const bool settled_file =
-          storage::file_number(name, "seg") != 0 || storage::file_number(name, "blob") != 0;
-      if (settled_file && !named(name)) status = os_.unlink(directory_ + "/" + name);
-      if (!status) break;
-    }
+  AEON_ASSIGN(const auto names, os_.list_directory(directory_));
+  for (const std::string& name : names) {
+    const bool settled_file =
+        storage::file_number(name, "seg") != 0 || storage::file_number(name, "blob") != 0;
+    if (settled_file && !named(name)) AEON_TRY(os_.unlink(directory_ + "/" + name));
   }
   retire_logs(state.first_log);
-  control_->unlock(LockByte::upkeep);
-  return status;
+  return {};
 }
 
 void Store::start_background() {

@@ -86,6 +86,8 @@ class Store {
   Status load_spaces(const View& loaded, CommitNumber commit) AEON_REQUIRES(write_mutex_);
   Status recover() AEON_REQUIRES(write_mutex_);
   Status recover_alone() AEON_REQUIRES(write_mutex_);
+  Result<bool> enter_presence() AEON_REQUIRES(write_mutex_);
+  Status settle_doubt() AEON_REQUIRES(write_mutex_);
   Status read_to_end() AEON_REQUIRES(write_mutex_);
   Status remove_orphans() AEON_REQUIRES(write_mutex_);
   Status append_closing_frame() AEON_REQUIRES(write_mutex_);
@@ -117,8 +119,12 @@ class Store {
   Status apply_frame(const wal::CommitHeader& header, std::string_view payload,
                      const wal::LogPosition& after) AEON_REQUIRES(write_mutex_);
   Status adopt_manifest() AEON_REQUIRES(write_mutex_);
+  Status adopt_newest() AEON_REQUIRES(write_mutex_);
   Status adopt_state() AEON_REQUIRES(write_mutex_);
 
+  Status with_newest_manifest(Status (Store::*step)()) AEON_REQUIRES(write_mutex_);
+  Status load_and_follow() AEON_REQUIRES(write_mutex_);
+  Status load_newest() AEON_REQUIRES(write_mutex_);
   Status reload() AEON_REQUIRES(write_mutex_);
   void publish_view(std::unique_ptr<View> view) AEON_REQUIRES(write_mutex_);
   Status rotate_tails() AEON_REQUIRES(write_mutex_);
@@ -133,6 +139,7 @@ class Store {
   Status read_log(VerifyReport& report) AEON_REQUIRES(write_mutex_);
 
   // checkpoint.cpp
+  Status begin_upkeep();
   Status settle();
   Status merge_tiers(bool merge_all);
   Status publish_manifest(storage::ManifestState state);
