@@ -118,7 +118,8 @@ void bench_apply(const Options& options) {
   counters.next_node = {0};
   const engine::View empty({}, {}, {std::make_shared<engine::Tail>(2)}, 1);
   const engine::Reading reading{empty, catalog, 1};
-  engine::Draft draft(reading, counters);
+  engine::NameNumbers names;
+  engine::Draft draft(reading, counters, names);
   Mixture mixture(options, 2);
   std::vector<engine::Resolved> records;
   const std::uint32_t count = std::min(options.rows, 20'000U);

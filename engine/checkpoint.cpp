@@ -67,6 +67,15 @@ Status Store::begin_upkeep() {
   return remove_orphans();
 }
 
+Status Store::prepare_spare(std::uint64_t bytes) {
+  const storage::MutexLock upkeep(upkeep_mutex_);
+  AEON_ASSIGN(const bool taken, control_->try_lock(LockByte::upkeep, storage::LockMode::exclusive));
+  if (!taken) return {};  // whoever has the lock makes spares of its own
+  const Status status = wal::prepare_spare(os_, directory_, bytes);
+  control_->unlock(LockByte::upkeep);
+  return status;
+}
+
 Status Store::settle() {
   {
     const auto guard = enter();

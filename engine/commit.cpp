@@ -10,14 +10,9 @@ namespace aeon::engine {
 
 namespace {
 
-// How long a leader waits for another process to give up the append lock before it says so.
-constexpr std::int64_t kTurnTimeoutNs = 10'000'000'000;
-// A waiter looks again after this long, in case the holder died without waking anyone.
-constexpr std::int64_t kTurnPollNs = 1'000'000;
-// A mark of another process that is older than this is no longer a wish.
-constexpr std::int64_t kWishFadesNs = 5'000'000;
-// What the last holder leaves to a process that wants the lock.
-constexpr std::int64_t kCourtesyNs = 50'000;
+// From this size on a group is applied while the device syncs it. Handing the sync to another
+// thread and back costs about as much as applying this many bytes.
+constexpr std::size_t kOverlapBytes = std::size_t{32} << 10;
 
 }  // namespace
 
@@ -72,83 +67,11 @@ Status Store::refuse_if_read_only() const {
               fmt::format("{} takes no writes: {}", directory_, read_only_reason_));
 }
 
-Status Store::take_turn() {
-  ControlBlock& control = control_->block();
-  const std::int64_t start = os_.monotonic_ns();
-  if (control.writer_process.load(std::memory_order_relaxed) == os_.process_id() &&
-      start - control.turn_wanted_ns.load(std::memory_order_relaxed) < kWishFadesNs) {
-    // Another process waits and this one had the last turn: let it go first.
-    os_.wait_on(control.turn, control.turn.load(std::memory_order_acquire), kCourtesyNs);
-  }
-  for (;;) {
-    const std::uint32_t turn = control.turn.load(std::memory_order_acquire);
-    AEON_ASSIGN(const bool taken,
-                control_->try_lock(LockByte::append, storage::LockMode::exclusive));
-    if (taken) break;
-    const std::int64_t now = os_.monotonic_ns();
-    if (now - start > kTurnTimeoutNs) {
-      return fail(Errc::writer_stopped,
-                  fmt::format("process {} holds the append lock of {} and does not move; reads go "
-                              "on, commits wait for it",
-                              control.writer_process.load(std::memory_order_relaxed), directory_));
-    }
-    control.turn_wanted_ns.store(now, std::memory_order_relaxed);
-    os_.wait_on(control.turn, turn, kTurnPollNs);
-  }
-  control.writer_process.store(os_.process_id(), std::memory_order_relaxed);
-  const Status status = prepare_turn(control);
-  if (!status) end_turn();
-  return status;
-}
-
-// The holder of the append lock gets to the end of the log, whoever wrote it.
-Status Store::prepare_turn(ControlBlock& control) {
-  if (control.poisoned.load(std::memory_order_acquire) != 0) {
-    read_only_reason_ =
-        "a write or sync of the log failed in another process; close it everywhere and open it "
-        "again";
-    return refuse_if_read_only();
-  }
-  // A holder that died in the middle of a group leaves whole frames, a torn one, or nothing.
-  if (control.writing.load(std::memory_order_acquire) != 0) {
-    AEON_TRY(read_to_end());
-    return refuse_if_read_only();
-  }
-  const CommitNumber written = control.written.load(std::memory_order_acquire);
-  AEON_TRY(follow_to(written));
-  if (visible() < written) {
-    return fail(Errc::damaged,
-                fmt::format("{}: commits {} to {} were written and can't be read back; close it "
-                            "everywhere and run aeon verify",
-                            directory_, visible() + 1, written));
-  }
-  // What another process synced while this one looked elsewhere.
-  durable_ = std::max(durable_, control.durable.load(std::memory_order_relaxed));
-  if (writer_ == nullptr) {
-    wal::LogEnd end;
-    end.position = position_;
-    AEON_ASSIGN(writer_, wal::LogWriter::open(os_, log_place_, end));
-  } else if (writer_->position() != position_) {
-    AEON_TRY(writer_->skip_to(position_, control.durable.load(std::memory_order_relaxed)));
-  }
-  return {};
-}
-
-void Store::end_turn() {
-  ControlBlock& control = control_->block();
-  control_->unlock(LockByte::append);
-  const std::int64_t wanted = control.turn_wanted_ns.load(std::memory_order_relaxed);
-  if (os_.monotonic_ns() - wanted < kWishFadesNs) {
-    control.turn.fetch_add(1, std::memory_order_release);
-    os_.wake_all(control.turn);
-  }
-}
-
 // Resolves each commit against what the ones before it decided. Those refused get their error and
 // are left out; the rest get their frames.
 std::vector<Store::Pending*> Store::resolve_group(std::span<Pending* const> group) {
   const Reading reading{view(), catalog_, visible()};
-  Draft draft(reading, counters_);
+  Draft draft(reading, counters_, name_numbers_);
   std::vector<Pending*> accepted;
   CommitNumber commit = position_.next_commit;
   for (Pending* pending : group) {
@@ -181,89 +104,138 @@ std::vector<Store::Pending*> Store::resolve_group(std::span<Pending* const> grou
 Status Store::write_group(std::span<Pending* const> group) {
   std::vector<Pending*> accepted = resolve_group(group);
   if (accepted.empty()) return {};
-  Status appended = append_group(accepted);
-  if (!appended && appended.error().code == Errc::disk_full && read_only_reason_.empty()) {
+  Status done = append_group(accepted);
+  if (!done && done.error().code == Errc::disk_full && read_only_reason_.empty()) {
     // Nothing was written. Whoever frees space may use what is kept back; the others are refused.
     std::vector<Pending*> reclaiming;
     for (Pending* pending : accepted) {
       if (pending->prepared != nullptr && pending->prepared->reclaiming) {
         reclaiming.push_back(pending);
       } else {
-        pending->error = appended.error();
+        pending->error = done.error();
       }
     }
     accepted = resolve_group(reclaiming);
     if (accepted.empty()) return {};
-    appended = append_group(accepted);
+    done = append_group(accepted);
   }
-  if (!appended) {
-    for (Pending* pending : accepted) pending->error = appended.error();
-    return read_only_reason_.empty() ? Status{} : appended;
+  if (done) done = sync_and_apply(accepted);
+  if (!done) {
+    for (Pending* pending : accepted) {
+      if (!pending->error) pending->error = done.error();
+    }
+    return read_only_reason_.empty() ? Status{} : done;
   }
-  for (Pending* pending : accepted) finish_commit(*pending);
+  publish_group(accepted);
+  return {};
+}
+
+void Store::publish_group(std::span<Pending* const> applied) {
+  publish(applied.back()->frame.header.commit);
+  durable_ = std::max(durable_, writer_->durable_commit());
+  cleanly_closed_ = false;
   ControlBlock& control = control_->block();
   control.written.store(visible(), std::memory_order_release);
   control.durable.store(durable_, std::memory_order_relaxed);
   control.writing.store(0, std::memory_order_release);
-  wake_followers();
-  ask_for_checkpoint();
-  return {};
-}
-
-// A tail that has grown past its budget is settled by the background thread, where there is one.
-void Store::ask_for_checkpoint() {
-  if (!background_.joinable() || view().active().bytes() < options_.checkpoint_bytes) return;
-  if (!wants_checkpoint_.exchange(true, std::memory_order_acq_rel)) {
-    os_.wake_all(control_->block().wake);
+  for (Pending* pending : applied) {
+    pending->ack.commit = pending->frame.header.commit;
+    pending->ack.level = pending->level;
+    pending->ack.time = pending->frame.header.time_ns;
+    pending->ack.ids = std::move(pending->resolved.ids);
   }
+  wake_followers();
+  ask_for_upkeep();
 }
 
-// One write, and one sync if any commit of the group asks for it. On a refusal nothing happened; on
-// any other error the palace is read-only from here on.
+// The upkeep thread, where there is one, settles a tail that has grown past its budget and fills
+// the file that the log will go on in, so that no commit has to wait for that.
+void Store::ask_for_upkeep() {
+  if (!upkeep_.joinable()) return;
+  bool asked = false;
+  if (writer_->past_half() && position_.log != spare_asked_for_) {
+    spare_asked_for_ = position_.log;
+    spare_bytes_.store(writer_->next_file_bytes(), std::memory_order_release);
+    asked = true;
+  }
+  if (view().active().bytes() >= options_.checkpoint_bytes) {
+    asked = !wants_checkpoint_.exchange(true, std::memory_order_acq_rel) || asked;
+  }
+  if (asked) wake_upkeep();
+}
+
+// One write for the whole group. On a refusal nothing happened; on any other error the palace is
+// read-only from here on.
 Status Store::append_group(std::span<Pending* const> accepted) {
   std::vector<wal::PreparedCommit*> frames;
-  bool sync = false;
   bool reclaiming = true;
   for (Pending* pending : accepted) {
     frames.push_back(&pending->frame);
-    sync = sync || pending->level == Durability::sync;
     reclaiming = reclaiming && pending->prepared != nullptr && pending->prepared->reclaiming;
   }
   std::atomic<std::uint32_t>& writing = control_->block().writing;
   writing.store(1, std::memory_order_release);
-  Status status =
+  const Status status =
       writer_->append(frames, reclaiming ? wal::Urgency::reclaiming : wal::Urgency::ordinary);
-  if (status && sync) status = writer_->sync();
-  if (status) {
-    durable_ = std::max(durable_, writer_->durable_commit());
-    cleanly_closed_ = false;
-    return {};
-  }
-  if (writer_->poison()) {
-    poison(*writer_->poison());
-  } else {
+  if (!status && !writer_->poison()) {
     writing.store(0, std::memory_order_release);
+  } else if (!status) {
+    poison(*writer_->poison());
   }
   return status;
 }
 
-void Store::finish_commit(Pending& pending) {
-  wal::LogPosition after = writer_->position();
-  after.log = pending.frame.log;
-  after.offset = pending.frame.offset + wal::frame_bytes(pending.resolved.payload.size());
-  after.next_commit = pending.frame.header.commit + 1;
-  after.chain = pending.frame.header.chain;
-  const Status applied = apply_frame(pending.frame.header, pending.resolved.payload, after);
-  if (!applied) {
-    // The commit is in the log and a reopen will show it; this opening can't go on.
-    poison(applied.error());
-    pending.error = applied.error();
-    return;
+// One sync if any commit of the group asks for it. Nobody sees what is applied before it is
+// published, so a large group is applied while the device syncs. When the sync fails after that the
+// tail holds commits that stay invisible for good: nothing is committed or settled in this opening
+// any more.
+Status Store::sync_and_apply(std::span<Pending* const> accepted) {
+  bool sync = false;
+  bool overlap = true;
+  std::size_t bytes = 0;
+  for (const Pending* pending : accepted) {
+    sync = sync || pending->level == Durability::sync;
+    overlap = overlap && pending->prepared != nullptr;  // a rotation is for what is durable
+    bytes += pending->resolved.payload.size();
   }
-  pending.ack.commit = pending.frame.header.commit;
-  pending.ack.level = pending.level;
-  pending.ack.time = pending.frame.header.time_ns;
-  pending.ack.ids = std::move(pending.resolved.ids);
+  if (!sync) return apply_group(accepted);
+  Status synced;
+  Status applied;
+  if (overlap && bytes >= kOverlapBytes && sync_helper_ != nullptr) {
+    const Counters counters = counters_;
+    const wal::LogPosition position = position_;
+    sync_helper_->start(*writer_);
+    applied = apply_group(accepted);
+    synced = sync_helper_->wait();
+    if (!synced) {
+      counters_ = counters;
+      position_ = position;
+    }
+  } else {
+    synced = writer_->sync();
+    if (synced) applied = apply_group(accepted);
+  }
+  if (synced) return applied;
+  poison(synced.error());
+  return synced;
+}
+
+Status Store::apply_group(std::span<Pending* const> accepted) {
+  wal::LogPosition after = writer_->position();
+  for (Pending* pending : accepted) {
+    const wal::PreparedCommit& frame = pending->frame;
+    after.log = frame.log;
+    after.offset = frame.offset + wal::frame_bytes(pending->resolved.payload.size());
+    after.next_commit = frame.header.commit + 1;
+    after.chain = frame.header.chain;
+    const Status applied = apply_frame(frame.header, pending->resolved.payload, after);
+    if (!applied) {
+      // The commit is in the log and a reopen will show it; this opening can't go on.
+      poison(applied.error());
+      return applied;
+    }
+  }
+  return {};
 }
 
 void Store::poison(const Error& error) {

@@ -6,7 +6,7 @@ namespace aeon::engine {
 
 namespace {
 constexpr std::uint64_t kMagic = 0x6c72'7463'6e6f'6561;  // "aeonctrl"
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
 }  // namespace
 
 Result<std::unique_ptr<Control>> Control::open(storage::Os& os, const std::string& directory) {
@@ -35,6 +35,7 @@ void Control::reset(storage::Os& os, storage::PalaceUuid palace, std::uint64_t w
   block_->sleepers.store(0, std::memory_order_relaxed);
   block_->turn_wanted_ns.store(0, std::memory_order_relaxed);
   block_->writing.store(0, std::memory_order_relaxed);
+  block_->kept.store(0, std::memory_order_relaxed);
   block_->poisoned.store(0, std::memory_order_relaxed);
   block_->closed.store(0, std::memory_order_relaxed);
   block_->written.store(written, std::memory_order_release);  // (1)

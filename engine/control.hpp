@@ -33,17 +33,18 @@ struct ControlBlock {
   std::atomic<std::uint32_t> writer_process;  // who holds or last held the append lock
   std::atomic<std::uint32_t> poisoned;        // errno + 1 of a failed write or sync, else 0
   std::atomic<std::uint32_t> closed;          // 1 once the last user has written the closing frame
-  std::uint32_t reserved_too;
+  std::atomic<std::uint32_t> kept;  // 1 while the append lock is kept between groups
   // Monotonic time at which a process last found the append lock taken: a mark that fades by
   // itself, so that a waiter that dies leaves nothing behind.
   std::atomic<std::int64_t> turn_wanted_ns;
+  std::atomic<std::uint64_t> arrivals;  // processes that have taken the presence lock, ever
 };
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
 
 // Bytes of the control file on which processes lock; beyond its end, so that no data is meant.
 enum class LockByte : std::uint64_t {
-  append = std::uint64_t{1} << 40,  // held for one group
+  append = std::uint64_t{1} << 40,  // held for a group or a streak of them
   upkeep,                           // held for a checkpoint or compaction
   presence,                         // shared by everyone who has the palace open
 };

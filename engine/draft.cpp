@@ -73,7 +73,13 @@ Result<std::uint32_t> Draft::number_of(NameClass kind, std::uint32_t parent,
   if (kind == NameClass::edge_type && name == "next") return graph::kNextType;
   name_key(key_, kind, parent, name);
   if (const std::uint32_t* number = look_up(now_.names, accepted_.names, key_)) return *number;
-  return reading_.number_of(kind, parent, name);
+  if (const auto at = known_.find(key_); at != known_.end()) return at->second;
+  AEON_ASSIGN(const std::uint32_t number, reading_.number_of(kind, parent, name));
+  if (number != 0) {
+    if (known_.size() == kMostKnown) known_.clear();
+    known_.emplace(key_, number);
+  }
+  return number;
 }
 
 Result<const VersionState*> Draft::version(MemoryId id) {

@@ -26,10 +26,15 @@ struct VersionState {
   std::vector<RowName> rows;
 };
 
+// Numbers of names that are committed, by encoded name key. They never change, so what was looked up
+// once is known for good.
+using NameNumbers = std::unordered_map<std::string, std::uint32_t>;
+
 class Draft {
  public:
-  Draft(const Reading& reading, const Counters& counters)
-      : reading_(reading), counters_(counters), accepted_counters_(counters) {}
+  // `known` is read and added to.
+  Draft(const Reading& reading, const Counters& counters, NameNumbers& known)
+      : reading_(reading), known_(known), counters_(counters), accepted_counters_(counters) {}
 
   // The commit being resolved joins the draft, or is forgotten.
   void accept();
@@ -89,7 +94,10 @@ class Draft {
     void clear();
   };
 
+  static constexpr std::size_t kMostKnown = 16'384;
+
   const Reading& reading_;
+  NameNumbers& known_;
   Counters counters_;           // as the commit being resolved leaves them
   Counters accepted_counters_;  // as the last accepted commit left them
   Layer now_;

@@ -16,9 +16,7 @@ Status Store::apply_frame(const wal::CommitHeader& header, std::string_view payl
     return applied;
   }
   position_ = after;
-  if (rotate) AEON_TRY(rotate_tails());
-  visible_.store(header.commit, std::memory_order_release);  // (3)
-  return {};
+  return rotate ? rotate_tails() : Status{};
 }
 
 // Freezes the active tail: what it holds is settled as one. The new tail is in the view before any
@@ -70,6 +68,7 @@ Status Store::follow_to(CommitNumber last) {
       continue;
     }
     AEON_TRY(apply_frame(frame->header, storage::as_view(frame->payload), reader_->position()));
+    publish(frame->header.commit);
   }
   if (control_ != nullptr) {
     durable_ = std::max(durable_, control_->block().durable.load(std::memory_order_relaxed));
@@ -189,7 +188,7 @@ Result<std::map<std::uint64_t, std::shared_ptr<const BlobFile>>> Store::open_blo
 Status Store::adopt_manifest() { return with_newest_manifest(&Store::adopt_newest); }
 
 Status Store::adopt_newest() {
-  return manifest_.state().sequence == adopted_ ? Status{} : adopt_state();
+  return manifest_.state().sequence == adopted_.load(std::memory_order_relaxed) ? Status{} : adopt_state();
 }
 
 Status Store::adopt_state() {
@@ -206,7 +205,7 @@ Status Store::adopt_state() {
   if (tails.empty()) return reload();
   publish_view(
       std::make_unique<View>(std::move(segments), std::move(blobs), std::move(tails), settled));
-  adopted_ = manifest_.state().sequence;
+  adopted_.store(manifest_.state().sequence, std::memory_order_relaxed);
   rotations_.erase(rotations_.begin(), rotations_.upper_bound(settled));
   return {};
 }
@@ -220,16 +219,27 @@ Status Store::catch_up() {
   }
   ControlBlock& control = control_->block();
   AEON_TRY(follow_to(control.written.load(std::memory_order_acquire)));
-  if (control.manifest_sequence.load(std::memory_order_acquire) == adopted_) return {};
-  return adopt_manifest();
+  return is_behind() ? adopt_manifest() : Status{};
 }
 
+// Whether others have committed or settled something that this process does not show yet.
+bool Store::is_behind() const noexcept {
+  const ControlBlock& control = control_->block();
+  return control.written.load(std::memory_order_acquire) > visible() ||
+         control.manifest_sequence.load(std::memory_order_acquire) !=
+             adopted_.load(std::memory_order_relaxed);  // a hint; catch_up() looks again
+}
+
+// Tells other processes' followers of what was just stored in the control block. (12) orders that
+// store before the load of `arrivals` in is_alone(), as (10) orders a newcomer's count before its
+// first look at the control block: one of the two sees the other. `wake` changes before `sleepers`
+// is read and a follower counts itself before it compares `wake`: it does not sleep through this.
 void Store::wake_followers() {
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // (12)
+  if (is_alone()) return;
   ControlBlock& control = control_->block();
-  control.wake.fetch_add(1, std::memory_order_release);
-  // This process' own background thread is one of the sleepers and need not hear of its commits.
-  const std::uint32_t own = background_.joinable() ? 1 : 0;
-  if (control.sleepers.load(std::memory_order_relaxed) > own) os_.wake_all(control.wake);
+  control.wake.fetch_add(1, std::memory_order_seq_cst);
+  if (control.sleepers.load(std::memory_order_seq_cst) != 0) os_.wake_all(control.wake);
 }
 
 }  // namespace aeon::engine

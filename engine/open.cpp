@@ -14,7 +14,8 @@ namespace aeon::engine {
 
 namespace {
 
-constexpr std::int64_t kFollowPollNs = 500'000'000;
+// Each is one process that died while it recovered, or one that shares no version with this one.
+constexpr int kMostAttempts = 1000;
 
 Status make_directory(storage::Os& os, const std::string& directory) {
   if (!os.exists(directory)) return os.make_directory(directory);
@@ -71,7 +72,7 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& directory,
     AEON_TRY(store->recover());
     store->recovered_ = true;
   }
-  if (options.background && !options.read_only) store->start_background();
+  if (options.background && !options.read_only) AEON_TRY(store->start_background());
   return store;
 }
 
@@ -141,16 +142,26 @@ Status Store::recover() {
 // is among others, and the control block is right. Whoever recovered may have died at it while this
 // one waited: then somebody must begin again.
 Result<bool> Store::enter_presence() {
-  for (;;) {
+  for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
     AEON_ASSIGN(const bool alone,
                 control_->try_lock(LockByte::presence, storage::LockMode::exclusive));
-    if (alone) return true;
-    AEON_TRY(control_->lock(LockByte::presence, storage::LockMode::shared));
+    if (!alone) AEON_TRY(control_->lock(LockByte::presence, storage::LockMode::shared));
+    // (10) comes before every look at the control block, see wake_followers(); (11) in is_alone().
+    const std::uint64_t before =
+        control_->block().arrivals.fetch_add(1, std::memory_order_seq_cst);
+    if (alone) {
+      alone_ = true;
+      arrivals_seen_ = before + 1;
+      return true;
+    }
     // (9) synchronizes-with (8) in Control::reset().
     const bool recovering = control_->block().recovering.load(std::memory_order_acquire) != 0;
     if (!recovering && control_->valid(os_, palace_)) return false;
     control_->unlock(LockByte::presence);
   }
+  return fail(Errc::busy, fmt::format("{} is open in a process whose control file this version "
+                                      "can't share; close it there first",
+                                      directory_));
 }
 
 // A process that died in the middle of a group leaves commits of which nobody knows yet whether
@@ -243,41 +254,6 @@ Status Store::remove_orphans() {
   return {};
 }
 
-void Store::start_background() {
-  background_ = std::thread([this] { run_background(); });
-}
-
-void Store::stop_background() {
-  if (!background_.joinable()) return;
-  stopping_.store(true, std::memory_order_release);
-  ControlBlock& control = control_->block();
-  control.wake.fetch_add(1, std::memory_order_release);
-  os_.wake_all(control.wake);
-  background_.join();
-}
-
-// Follows other processes and checkpoints when the tail has grown. Sleeps in the kernel between
-// wake-ups; errors are left for the next commit to meet and report.
-void Store::run_background() {
-  ControlBlock& control = control_->block();
-  while (!stopping_.load(std::memory_order_acquire)) {
-    const std::uint32_t wake = control.wake.load(std::memory_order_acquire);
-    (void)catch_up();
-    if (wants_checkpoint_.exchange(false, std::memory_order_acq_rel) && tail_is_full()) {
-      (void)checkpoint(false);
-    }
-    control.sleepers.fetch_add(1, std::memory_order_relaxed);
-    os_.wait_on(control.wake, wake, kFollowPollNs);
-    control.sleepers.fetch_sub(1, std::memory_order_relaxed);
-  }
-}
-
-// Another process may have settled meanwhile what this one was asked to settle.
-bool Store::tail_is_full() {
-  const auto guard = enter();
-  return view().active().bytes() >= options_.checkpoint_bytes;
-}
-
 Store::~Store() {
   (void)close();
   if (View* view = view_.exchange(nullptr)) {
@@ -290,6 +266,7 @@ Status Store::close() {
   const storage::MutexLock lock(write_mutex_);
   if (closed_) return {};
   closed_ = true;
+  if (keeps_turn_) release_turn();
   // Whoever did not get through recovery does not know where the log ends, and writes nothing.
   if (control_ == nullptr || !recovered_ || !read_only_reason_.empty()) return {};
   // The last one out writes the closing frame; others leave the log as it is.

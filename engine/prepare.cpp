@@ -194,6 +194,25 @@ struct OperationCheck {
   Status operator()(const Unlink& edge) const { return check_name(edge.type, "edge type", false); }
 };
 
+// About what an operation takes in the commit's record.
+struct RecordSize {
+  static constexpr std::size_t kFixed = 96;
+  const std::vector<PreparedRow>& rows;
+  std::size_t operator()(const NewMemory& memory) const {
+    std::size_t bytes =
+        2 * kFixed + memory.content.size() + memory.metadata.size() + 2 * memory.key.size();
+    for (const PreparedRow& row : rows) {
+      bytes += kFixed + row.row.codes.size() + row.row.precise.size();
+    }
+    return bytes;
+  }
+  std::size_t operator()(const Supersede& supersede) const { return (*this)(supersede.next); }
+  template <typename Small>
+  std::size_t operator()(const Small&) const {
+    return kFixed;
+  }
+};
+
 }  // namespace
 
 Status check_text(std::string_view text, std::string_view where) {
@@ -262,6 +281,7 @@ Result<PreparedBatch> prepare(Batch batch, const Catalog& catalog, CommitNumber 
   for (const Batch::Operation& operation : prepared.batch.operations()) {
     AEON_TRY(std::visit(OperationCheck{spaces, prepared.rows[index]}, operation));
     prepared.reclaiming = prepared.reclaiming && std::holds_alternative<Forget>(operation);
+    prepared.payload_bytes += std::visit(RecordSize{prepared.rows[index]}, operation);
     ++index;
   }
   return prepared;

@@ -23,6 +23,7 @@ struct PreparedBatch {
   Batch batch;
   // Rows of the i-th operation (a NewMemory or a Supersede); empty for the others.
   std::vector<std::vector<PreparedRow>> rows;
+  std::size_t payload_bytes = 0;  // about what the commit's record takes
   // Nothing but forgetting: may use the space that is kept back for a full disk.
   bool reclaiming = false;
 };

@@ -20,6 +20,7 @@ class Resolver {
         writer_(resolved.payload) {}
 
   Status run() {
+    resolved_.payload.reserve(prepared_.payload_bytes);
     const auto operations = prepared_.batch.operations();
     for (index_ = 0; index_ < operations.size(); ++index_) {
       AEON_TRY(std::visit([this](const auto& operation) { return resolve(operation); },

@@ -1,5 +1,6 @@
 #include "engine/row_block.hpp"
 
+#include <array>
 #include <cmath>
 #include <cstring>
 
@@ -12,20 +13,34 @@ namespace aeon::engine {
 
 namespace {
 
-// Summed in double and in order, so that the result does not depend on the instruction set.
+// The sum of term(i) for i < count, in double: eight chains that are added up in a fixed order. So it
+// does not depend on the instruction set, and no addition waits for the one before it.
+template <typename Term>
+double sum_of(std::size_t count, const Term& term) {
+  constexpr std::size_t kChains = 8;
+  std::array<double, kChains> sums{};
+  std::size_t i = 0;
+  for (; i + kChains <= count; i += kChains) {
+    for (std::size_t chain = 0; chain < kChains; ++chain) sums[chain] += term(i + chain);
+  }
+  for (std::size_t chain = 0; i < count; ++i, ++chain) sums[chain] += term(i);
+  return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+}
+
 float length_of(std::span<const float> values) {
-  double sum = 0;
-  for (const float value : values) sum += static_cast<double>(value) * value;
+  const double sum = sum_of(values.size(), [values](std::size_t i) {
+    return static_cast<double>(values[i]) * values[i];
+  });
   return static_cast<float>(std::sqrt(sum));
 }
 
 // Rounds up past what the float conversion may have lost: an error bound must not be too small.
 float error_of(std::span<const float> values, const QuantisedRow& row) {
-  double sum = 0;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const double off = values[i] - static_cast<double>(row.scale) * row.codes[i];
-    sum += off * off;
-  }
+  const double scale = row.scale;
+  const double sum = sum_of(values.size(), [&, codes = row.codes.data()](std::size_t i) {
+    const double off = values[i] - scale * codes[i];
+    return off * off;
+  });
   return static_cast<float>(std::sqrt(sum) * (1 + 1e-6));
 }
 

@@ -3,6 +3,8 @@
 //
 //   open.cpp        create, open, recover, close
 //   commit.cpp      the leader of a group: resolve, append, sync, apply, publish
+//   turn.cpp        taking turns at the log with other processes
+//   background.cpp  the threads that follow and settle
 //   follow.cpp      taking over what other processes committed or settled
 //   checkpoint.cpp  settling tails into segments, merging segments
 //
@@ -25,6 +27,7 @@
 #include "engine/palace.hpp"
 #include "engine/prepare.hpp"
 #include "engine/resolve.hpp"
+#include "engine/sync_helper.hpp"
 #include "engine/view.hpp"
 #include "storage/epoch.hpp"
 #include "storage/manifest.hpp"
@@ -91,24 +94,37 @@ class Store {
   Status read_to_end() AEON_REQUIRES(write_mutex_);
   Status remove_orphans() AEON_REQUIRES(write_mutex_);
   Status append_closing_frame() AEON_REQUIRES(write_mutex_);
-  void start_background();
+
+  // background.cpp
+  Status start_background();
   void stop_background();
-  void run_background();
+  void wake_follower();
+  void wake_upkeep();
+  void run_follower();
+  void run_upkeep();
   [[nodiscard]] bool tail_is_full();
+
+  // turn.cpp
+  Status take_turn() AEON_REQUIRES(write_mutex_);
+  Status prepare_turn(ControlBlock& control) AEON_REQUIRES(write_mutex_);
+  void end_turn() AEON_REQUIRES(write_mutex_);
+  void release_turn() AEON_REQUIRES(write_mutex_);
+  [[nodiscard]] bool is_alone() const noexcept AEON_REQUIRES(write_mutex_);
+  [[nodiscard]] bool find_alone(std::int64_t now) AEON_REQUIRES(write_mutex_);
+  [[nodiscard]] bool look_after_turn();
 
   // commit.cpp
   [[nodiscard]] Status submit(Pending& pending);
   void lead();
   Status lead_group(std::span<wal::CommitQueue::Waiter* const> group) AEON_REQUIRES(write_mutex_);
-  Status take_turn() AEON_REQUIRES(write_mutex_);
-  Status prepare_turn(ControlBlock& control) AEON_REQUIRES(write_mutex_);
-  void end_turn() AEON_REQUIRES(write_mutex_);
   Status write_group(std::span<Pending* const> accepted) AEON_REQUIRES(write_mutex_);
   Status append_group(std::span<Pending* const> accepted) AEON_REQUIRES(write_mutex_);
   [[nodiscard]] std::vector<Pending*> resolve_group(std::span<Pending* const> group)
       AEON_REQUIRES(write_mutex_);
-  void finish_commit(Pending& pending) AEON_REQUIRES(write_mutex_);
-  void ask_for_checkpoint() AEON_REQUIRES(write_mutex_);
+  Status sync_and_apply(std::span<Pending* const> accepted) AEON_REQUIRES(write_mutex_);
+  Status apply_group(std::span<Pending* const> accepted) AEON_REQUIRES(write_mutex_);
+  void publish_group(std::span<Pending* const> applied) AEON_REQUIRES(write_mutex_);
+  void ask_for_upkeep() AEON_REQUIRES(write_mutex_);
   void poison(const Error& error) AEON_REQUIRES(write_mutex_);
   [[nodiscard]] Status refuse_if_read_only() const AEON_REQUIRES(write_mutex_);
 
@@ -116,6 +132,10 @@ class Store {
   Status follow_to(CommitNumber last) AEON_REQUIRES(write_mutex_);
   Status follow_written() AEON_REQUIRES(write_mutex_);
   [[nodiscard]] Status check_closing(std::string_view payload) const AEON_REQUIRES(write_mutex_);
+  // Publishes the commits up to this one; apply_frame() applied them.
+  void publish(CommitNumber commit) AEON_REQUIRES(write_mutex_) {
+    visible_.store(commit, std::memory_order_release);  // (3)
+  }
   Status apply_frame(const wal::CommitHeader& header, std::string_view payload,
                      const wal::LogPosition& after) AEON_REQUIRES(write_mutex_);
   Status adopt_manifest() AEON_REQUIRES(write_mutex_);
@@ -128,7 +148,8 @@ class Store {
   Status reload() AEON_REQUIRES(write_mutex_);
   void publish_view(std::unique_ptr<View> view) AEON_REQUIRES(write_mutex_);
   Status rotate_tails() AEON_REQUIRES(write_mutex_);
-  void wake_followers();
+  void wake_followers() AEON_REQUIRES(write_mutex_);
+  [[nodiscard]] bool is_behind() const noexcept;
   Result<std::map<std::uint64_t, std::shared_ptr<const BlobFile>>> open_blobs(const View* known)
       AEON_REQUIRES(write_mutex_);
   Result<std::vector<std::shared_ptr<const SegmentView>>> open_segments(const View* known)
@@ -140,6 +161,7 @@ class Store {
 
   // checkpoint.cpp
   Status begin_upkeep();
+  Status prepare_spare(std::uint64_t bytes);
   Status settle();
   Status merge_tiers(bool merge_all);
   Status publish_manifest(storage::ManifestState state);
@@ -167,6 +189,7 @@ class Store {
   storage::Mutex write_mutex_;
   storage::Manifest manifest_ AEON_GUARDED_BY(write_mutex_);
   Counters counters_ AEON_GUARDED_BY(write_mutex_);
+  NameNumbers name_numbers_ AEON_GUARDED_BY(write_mutex_);
   wal::LogPosition position_ AEON_GUARDED_BY(write_mutex_);  // behind the last applied frame
   // By the last commit of each frozen tail: where the log goes on after it.
   std::map<CommitNumber, wal::LogPosition> rotations_ AEON_GUARDED_BY(write_mutex_);
@@ -179,12 +202,28 @@ class Store {
   std::uint64_t bytes_cut_ AEON_GUARDED_BY(write_mutex_) = 0;
   bool recovered_ AEON_GUARDED_BY(write_mutex_) = false;
   bool closed_ AEON_GUARDED_BY(write_mutex_) = false;
-  std::uint64_t adopted_ AEON_GUARDED_BY(write_mutex_) = 0;  // manifest record that the view shows
+  // The manifest record that the view shows; stored under write_mutex_.
+  std::atomic<std::uint64_t> adopted_{0};
   CommitNumber durable_ AEON_GUARDED_BY(write_mutex_) = 0;
+
+  // turn.cpp
+  bool keeps_turn_ AEON_GUARDED_BY(write_mutex_) = false;  // holds the append lock between groups
+  std::uint64_t turns_ AEON_GUARDED_BY(write_mutex_) = 0;  // taken so far
+  std::uint64_t turns_looked_at_ AEON_GUARDED_BY(write_mutex_) = 0;
+  std::int64_t last_turn_ns_ AEON_GUARDED_BY(write_mutex_) = 0;
+  std::uint32_t streak_ AEON_GUARDED_BY(write_mutex_) = 0;
+  bool alone_ AEON_GUARDED_BY(write_mutex_) = false;  // as of looked_ns_ and arrivals_seen_
+  std::int64_t looked_ns_ AEON_GUARDED_BY(write_mutex_) = 0;
+  std::uint64_t arrivals_seen_ AEON_GUARDED_BY(write_mutex_) = 0;
 
   std::atomic<bool> stopping_{false};
   std::atomic<bool> wants_checkpoint_{false};
-  std::thread background_;
+  std::atomic<std::uint64_t> spare_bytes_{0};  // of a log file to be made ahead; 0: none
+  std::uint64_t spare_asked_for_ AEON_GUARDED_BY(write_mutex_) = 0;  // the log number then
+  std::atomic<std::uint32_t> upkeep_wake_{0};  // futex
+  std::unique_ptr<SyncHelper> sync_helper_;    // null without background threads
+  std::thread follower_;
+  std::thread upkeep_;
 };
 
 }  // namespace aeon::engine

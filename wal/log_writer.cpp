@@ -202,9 +202,13 @@ Status LogWriter::rotate(Urgency urgency, FileSource source) {
   return rotate_for(0, urgency, source);
 }
 
+std::uint64_t LogWriter::next_file_bytes() const noexcept {
+  return wal::next_file_bytes(log_.head.file_bytes);
+}
+
 Status LogWriter::rotate_for(std::uint64_t bytes, Urgency urgency, FileSource source) {
   auto next = NextLog::secure(os_, place_, position_.log + 1, kFirstFrameOffset + bytes,
-                              next_file_bytes(log_.head.file_bytes), urgency, source);
+                              next_file_bytes(), urgency, source);
   if (!next) {
     Error error = std::move(next).error();
     // A device that reports errors is not one to go on writing to.

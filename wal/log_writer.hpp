@@ -94,6 +94,10 @@ class LogWriter {
   [[nodiscard]] const LogPosition& position() const noexcept { return position_; }
   [[nodiscard]] std::uint64_t last_commit() const noexcept { return position_.next_commit - 1; }
   [[nodiscard]] std::uint64_t durable_commit() const noexcept { return durable_; }
+  // The size that the next log file should have.
+  [[nodiscard]] std::uint64_t next_file_bytes() const noexcept;
+  // Whether more than half of the current file is used.
+  [[nodiscard]] bool past_half() const noexcept { return position_.offset > log_.end / 2; }
   // Whether the current file may hold bytes of an older log behind its frames.
   [[nodiscard]] bool may_hold_stale_bytes() const noexcept;
   // The error that poisoned this writer, if one did.
