@@ -19,3 +19,10 @@ aeon_system_library(aeon_xsimd xsimd/xsimd.hpp "")
 aeon_system_library(aeon_utf8proc utf8proc.h utf8proc)
 aeon_system_library(aeon_stemmer libstemmer.h stemmer)
 aeon_system_library(aeon_cli11 CLI/CLI.hpp "")
+
+# Optional: the bench of readers compares itself with it.
+find_path(AEON_URCU_MEMB_HEADERS urcu/urcu-memb.h)
+find_library(AEON_URCU_MEMB_LIBRARY urcu-memb)
+if(AEON_URCU_MEMB_HEADERS AND AEON_URCU_MEMB_LIBRARY)
+  aeon_system_library(aeon_urcu_memb urcu/urcu-memb.h urcu-memb)
+endif()

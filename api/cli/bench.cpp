@@ -3,9 +3,10 @@
 
 #include <fmt/format.h>
 
+#include "api/cli/bench_machine.hpp"
+#include "api/cli/bench_stress.hpp"
 #include "api/cli/bench_write.hpp"
 #include "api/cli/command.hpp"
-#include "api/cli/files.hpp"
 #include "api/cli/options.hpp"
 #include "api/json_line.hpp"
 
@@ -15,16 +16,8 @@ namespace {
 struct Options {
   std::vector<std::string> directories;
   WriteBench write;
+  StressBench stress;
 };
-
-std::string cpu_model() {
-  constexpr std::string_view kName = "model name";
-  const auto text = read_file("/proc/cpuinfo", 4U << 20);
-  const std::size_t line = text ? text->find(kName) : std::string::npos;
-  if (line == std::string::npos) return "unknown";
-  const std::size_t start = text->find_first_not_of(": \t", line + kName.size());
-  return text->substr(start, text->find('\n', start) - start);
-}
 
 double quantile(const std::vector<double>& sorted, double q) {
   if (sorted.empty()) return 0;
@@ -50,7 +43,7 @@ std::string figures_json(const std::string& directory, const WriteBench& bench,
   line.add("p99_us", quantile(figures.latencies_us, 0.99));
   line.add("raw_write_bytes", figures.raw_bytes);
   line.add("raw_fdatasync_per_s", raw).add("ratio", raw > 0 ? commits / raw : 0);
-  line.add("cpu", cpu_model()).add("simd", figures.simd).add("git", AEON_GIT_COMMIT);
+  add_machine(line, figures.simd);
   return std::move(line).finish();
 }
 
@@ -64,13 +57,19 @@ int run_write(const Chosen& chosen, const Options& options) {
   return kDone;
 }
 
-}  // namespace
+int run_stress(const Chosen& chosen, const Options& options) {
+  for (const std::string& directory : options.directories) {
+    const Status done = bench_stress(directory, options.stress, [](const std::string& line) {
+      print(line);
+      flush_output();
+    });
+    if (!done) return report(chosen, done.error());
+  }
+  return kDone;
+}
 
-void add_bench(CLI::App& app, Chosen& chosen) {
-  auto options = std::make_shared<Options>();
-  CLI::App* bench = app.add_subcommand("bench", "measure; always prints JSON lines");
-  bench->require_subcommand(1);
-  CLI::App* command = add_command(*bench, chosen, "write", "durable commits beside raw syncs");
+void add_write(CLI::App& bench, Chosen& chosen, const std::shared_ptr<Options>& options) {
+  CLI::App* command = add_command(bench, chosen, "write", "durable commits beside raw syncs");
   command->add_option("DIR", options->directories, "where to make a palace for the time being")
       ->required();
   command->add_option("--threads", options->write.threads)->check(CLI::Range(1, 1024));
@@ -87,6 +86,47 @@ void add_bench(CLI::App& app, Chosen& chosen) {
   command->callback([&chosen, options] {
     chosen.run = [&chosen, options] { return run_write(chosen, *options); };
   });
+}
+
+void add_stress(CLI::App& bench, Chosen& chosen, const std::shared_ptr<Options>& options) {
+  CLI::App* command = add_command(bench, chosen, "stress", "latency of reads beside writers");
+  StressBench& stress = options->stress;
+  const CLI::Range rate(0.1, 1e7);
+  command->add_option("DIR", options->directories, "where to make palaces for the time being")
+      ->required();
+  command->add_option("--levels", stress.levels, "what to read")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"guard", "lookup", "recall"}))
+      ->capture_default_str();
+  command->add_option("--readers", stress.readers)->check(CLI::Range(1, 1024));
+  command->add_option("--writers", stress.writers)->check(CLI::Range(1, 1024));
+  command->add_option("--seconds", stress.seconds, "of each phase")->check(CLI::Range(0.1, 3600.0));
+  command->add_option("--rounds", stress.rounds)->check(CLI::Range(1, 1000));
+  command->add_option("--guard-rate", stress.guard_rate, "a second, each reader")->check(rate);
+  command->add_option("--lookup-rate", stress.lookup_rate, "a second, each reader")->check(rate);
+  command->add_option("--recall-rate", stress.recall_rate, "a second, each reader")->check(rate);
+  command->add_option("--swap-rate", stress.swap_rate, "a second, each writer")->check(rate);
+  command->add_option("--insert-rate", stress.insert_rate, "a second, each writer")->check(rate);
+  command->add_option("--rows", stress.rows, "at the start")->check(CLI::Range(1000, 10'000'000));
+  command->add_option("--dimension", stress.dimension)->check(CLI::Range(1U, kMaxDimension));
+  command->add_option("--content-bytes", stress.content_bytes)->check(CLI::Range(0U, 8192U));
+  command->add_option("-k", stress.k)->check(CLI::Range(1U, kMaxK));
+  command->add_option("--upkeep-ms", stress.upkeep_ms, "rest between two times of upkeep")
+      ->check(CLI::Range(0U, 60'000U));
+  add_durability(*command, stress.durability);
+  command->callback([&chosen, options] {
+    chosen.run = [&chosen, options] { return run_stress(chosen, *options); };
+  });
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app, Chosen& chosen) {
+  auto options = std::make_shared<Options>();
+  CLI::App* bench = app.add_subcommand("bench", "measure; always prints JSON lines");
+  bench->require_subcommand(1);
+  add_stress(*bench, chosen, options);
+  add_write(*bench, chosen, options);
 }
 
 }  // namespace aeon::cli

@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
 #include <mutex>
 #include <optional>
-#include <random>
 #include <thread>
 
 #include <fmt/format.h>
 
+#include "api/cli/bench_machine.hpp"
 #include "api/cli/interrupt.hpp"
 #include "storage/os.hpp"
 
@@ -30,22 +29,6 @@ std::size_t commit_bytes(const WriteBench& bench) {
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
-
-// A directory that goes, with all that is in it, at the end of its scope.
-class Scratch {
- public:
-  explicit Scratch(std::string path) : path_(std::move(path)) {}
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  ~Scratch() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 // Writes as large as a commit, each with one fdatasync, into a file that is filled with zeros
 // ahead: the least that a synced commit can cost on this disk.
@@ -80,49 +63,6 @@ class RawDisk {
   std::uint64_t at_ = 0;
 };
 
-// Makes batches cheaply, so that a round's time is the palace's: vectors and texts come from a
-// small pool, each with one part made new.
-class BatchSource {
- public:
-  BatchSource(const WriteBench& bench, std::uint64_t seed) : bench_(bench), random_(seed) {
-    std::normal_distribution<float> normal;
-    for (std::size_t i = 0; i < kPool; ++i) {
-      std::string& text = texts_.emplace_back(bench.content_bytes, ' ');
-      for (char& c : text) c = static_cast<char>('a' + random_() % 26);
-      std::vector<float>& vector = vectors_.emplace_back(bench.dimension);
-      for (float& value : vector) value = normal(random_);
-    }
-  }
-
-  Batch next() {
-    Batch batch;
-    for (std::uint32_t i = 0; i < bench_.batch; ++i) {
-      const std::uint64_t number = random_();
-      NewMemory memory;
-      memory.content = texts_[number % kPool];
-      memory.embed = false;
-      for (std::size_t at = 0; at < 8 && at < memory.content.size(); ++at) {
-        memory.content[at] = static_cast<char>('a' + (number >> (8 * at)) % 26);
-      }
-      if (bench_.dimension > 0) {
-        NewVector& vector = memory.vectors.emplace_back();
-        vector.space = "bench";
-        vector.values = vectors_[number / kPool % kPool];
-        vector.values[number % bench_.dimension] += 1.0F;
-      }
-      batch.remember(std::move(memory));
-    }
-    return batch;
-  }
-
- private:
-  static constexpr std::size_t kPool = 64;
-  const WriteBench& bench_;
-  std::mt19937_64 random_;
-  std::vector<std::string> texts_;
-  std::vector<std::vector<float>> vectors_;
-};
-
 // What the writers of one round share.
 struct Round {
   std::mutex mutex;
@@ -134,7 +74,7 @@ struct Round {
 // Batches are made between the commits; what that took is known and taken off the round's time.
 void write_until(Palace& palace, const WriteBench& bench, Clock::time_point end, std::uint64_t seed,
                  Round& round) {
-  BatchSource source(bench, seed);
+  BatchSource source({bench.batch, bench.dimension, bench.content_bytes}, seed);
   std::vector<double> latencies;
   std::optional<Error> error;
   double making = 0;
@@ -187,7 +127,7 @@ Result<WriteFigures> bench_write(const std::string& directory, const WriteBench&
   AEON_ASSIGN(RawDisk raw, RawDisk::make(scratch.path() + "/raw", commit_bytes(bench)));
   std::vector<SpaceSpec> spaces;
   if (bench.dimension > 0) {
-    spaces.push_back({.name = "bench", .dimension = bench.dimension, .model = ""});
+    spaces.push_back({.name = std::string(kBenchSpace), .dimension = bench.dimension, .model = ""});
   }
   AEON_ASSIGN(Palace palace, Palace::create(scratch.path() + "/palace", spaces));
   WriteFigures figures;

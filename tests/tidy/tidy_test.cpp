@@ -125,6 +125,7 @@ const std::array<std::string, 3> kUnfinished = {
 
 Findings waiting_readers(const Source& source) {
   Findings findings;
+  if (source.path == "api/cli/bench_guards.cpp") return findings;  // measures it, as a baseline
   for_each_line(source.text, [&](std::size_t number, const std::string& line) {
     if (without_comment(line).find(kSharedMutex) != std::string::npos) {
       findings.push_back(place(source, number) + ": a shared mutex");
