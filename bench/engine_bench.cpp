@@ -140,8 +140,7 @@ void bench_apply(const Options& options) {
     for (std::uint32_t i = 0; i < count; ++i) {
       wal::CommitHeader header;
       header.commit = i + 2;
-      bool rotate = false;
-      must(engine::apply({tail, catalog, counters}, header, records[i].payload, rotate));
+      (void)must(engine::apply({tail, catalog, counters}, header, records[i].payload));
     }
     rounds.push_back(microseconds_since(start) / count);
     rows = tail.rows(1, 0)->rows();

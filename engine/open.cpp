@@ -197,7 +197,8 @@ Status Store::recover_alone() {
   AEON_TRY(read);
   AEON_ASSIGN(const bool taken, control_->try_lock(LockByte::upkeep, storage::LockMode::exclusive));
   if (!taken) return {};
-  const Status removed = remove_orphans();
+  Status removed = remove_orphans();
+  if (removed) removed = remove_staged();
   control_->unlock(LockByte::upkeep);
   return removed;
 }

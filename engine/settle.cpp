@@ -6,7 +6,6 @@
 
 #include <fmt/format.h>
 
-#include "engine/text/utf8.hpp"
 #include "engine/version_record.hpp"
 #include "storage/blob_dictionary.hpp"
 #include "storage/merged_cursor.hpp"
@@ -75,9 +74,7 @@ class RunSettler {
     if (blobs_ == nullptr) AEON_TRY(open_blobs());
     AEON_ASSIGN(record_.blob, blobs_->append(storage::as_bytes(record_.content),
                                              storage::Compression::automatic));
-    record_.content = record_.content_type == ContentType::text
-                          ? truncate_utf8(record_.content, kPreviewBytes)
-                          : record_.content.substr(0, kPreviewBytes);
+    record_.content = preview_of(record_.content, record_.content_type);
     encoded_.clear();
     encode_version(encoded_, record_);
     value = encoded_;

@@ -173,6 +173,13 @@ Status Snapshot::get(MemoryId id, Memory& memory, bool with_vectors) const {
   return with_vectors ? read_vectors(reading, record, version.commit, id, memory) : Status{};
 }
 
+Result<std::optional<std::string_view>> Snapshot::view_content(MemoryId id) const {
+  Reading::Version version;
+  const Reading reading = this->reading();
+  AEON_TRY(reading.find_version(id, version));
+  return reading.view_content(version.record);
+}
+
 Result<MemoryId> Snapshot::find_key(std::string_view tenant, std::string_view key) const {
   const Reading reading = this->reading();
   AEON_ASSIGN(const std::uint32_t number, reading.tenant_number(tenant));
