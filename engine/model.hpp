@@ -177,7 +177,7 @@ class Batch {
   [[nodiscard]] std::span<Operation> operations() noexcept { return operations_; }
 
  private:
-  std::vector<Operation> operations_;
+  std::vector<Operation> operations_{};
   std::uint32_t remembered_ = 0;
 };
 
@@ -186,22 +186,22 @@ struct Ack {
   CommitNumber commit = 0;
   Durability level = Durability::process;  // the level it was acknowledged at
   TimeNs time = 0;
-  std::vector<MemoryId> ids;  // one for each remember() of the batch, in order
+  std::vector<MemoryId> ids{};  // one for each remember() of the batch, in order
 };
 
 // What to recall. Views must live during the call only.
 struct Query {
-  std::string_view tenant;  // empty: the default tenant
-  std::string_view space;   // empty: the space of the built-in embedder, else the first
-  std::span<const float> vector;
-  std::string_view model;           // who made `vector`; must equal the space's
-  std::string_view text;            // embedded with the built-in embedder when `vector` is empty
+  std::string_view tenant{};  // empty: the default tenant
+  std::string_view space{};   // empty: the space of the built-in embedder, else the first
+  std::span<const float> vector{};
+  std::string_view model{};           // who made `vector`; must equal the space's
+  std::string_view text{};            // embedded with the built-in embedder when `vector` is empty
   std::uint32_t k = 10;             // 1..kMaxK
-  std::string_view session;         // only this session
-  std::string_view kind;            // only this kind
+  std::string_view session{};         // only this session
+  std::string_view kind{};            // only this kind
   TimeNs since = kBeginningOfTime;  // only events in [since, until)
   TimeNs until = kEndOfTime;
-  std::string_view filter;  // JSON filter over metadata, see docs/filters.md
+  std::string_view filter{};  // JSON filter over metadata, see docs/filters.md
 };
 
 struct Hit {
@@ -212,7 +212,7 @@ struct Hit {
 
 // Caller-owned and reusable: a warm Answer makes recall allocate nothing.
 struct Answer {
-  std::vector<Hit> hits;    // best first; ties by id
+  std::vector<Hit> hits{};    // best first; ties by id
   CommitNumber commit = 0;  // the instant that the answer belongs to
   bool partial = false;     // a damaged place was left out
   bool exact = false;       // every row was compared
@@ -243,7 +243,7 @@ struct Memory {
     std::string model{};
     std::vector<float> values{};
   };
-  std::vector<Vector> vectors;
+  std::vector<Vector> vectors{};
 };
 
 enum class Direction : std::uint8_t { out = 1, in = 2 };
@@ -291,7 +291,7 @@ struct Stats {
     SpaceSpec spec;
     std::uint64_t rows = 0;  // ever written
   };
-  std::vector<Space> spaces;
+  std::vector<Space> spaces{};
 };
 
 // What verify() found.
@@ -302,7 +302,7 @@ struct Damage {
   std::string what{};  // one sentence
 };
 struct VerifyReport {
-  std::vector<Damage> damage;  // empty: every checksum and invariant holds
+  std::vector<Damage> damage{};  // empty: every checksum and invariant holds
   std::uint64_t files = 0;
   std::uint64_t bytes = 0;
   std::uint64_t commits = 0;
