@@ -202,10 +202,9 @@ Status Store::adopt_blobs() {
   const View& old = view();
   AEON_ASSIGN(auto blobs, open_blobs(&old));
   blobs.insert(old.blobs().begin(), old.blobs().end());
-  publish_view(std::make_unique<View>(std::vector(old.segments().begin(), old.segments().end()),
-                                      std::move(blobs),
-                                      std::vector(old.tails().begin(), old.tails().end()),
-                                      old.settled()));
+  publish_view(std::make_unique<View>(
+      std::vector(old.segments().begin(), old.segments().end()), std::move(blobs),
+      std::vector(old.tails().begin(), old.tails().end()), old.settled()));
   return {};
 }
 

@@ -77,8 +77,8 @@ enum class PutMode : std::uint8_t {
   if_version = 3,  // only when the memory's version is `expected_version`, else version_conflict
 };
 
-// A payload that Palace::store_payload() has put on the device, for a commit to name. Only that call
-// fills it in; a palace takes none but its own.
+// A payload that Palace::store_payload() has put on the device, for a commit to name. Only that
+// call fills it in; a palace takes none but its own.
 struct StoredPayload {
   ContentType content_type = ContentType::bytes;
   std::uint64_t bytes = 0;
@@ -95,12 +95,12 @@ struct NewMemory {
   PutMode mode = PutMode::upsert;
   CommitNumber expected_version = 0;
   ContentType content_type = ContentType::text;
-  std::string content{};                   // at most kMaxInlineBytes
+  std::string content{};  // at most kMaxInlineBytes
   // Content of any size, stored before; `content` is empty then and the content type its own.
   std::optional<StoredPayload> payload{};
-  std::string metadata{};                  // a JSON object, or empty
-  std::vector<NewVector> vectors{};       // at most one a space
-  std::optional<TimeNs> event_time{};     // when it happened; default: the commit's time
+  std::string metadata{};                // a JSON object, or empty
+  std::vector<NewVector> vectors{};      // at most one a space
+  std::optional<TimeNs> event_time{};    // when it happened; default: the commit's time
   TimeNs valid_from = kBeginningOfTime;  // when it is true: [valid_from, valid_to)
   TimeNs valid_to = kEndOfTime;
   TimeNs expires = kEndOfTime;
@@ -194,11 +194,11 @@ struct Query {
   std::string_view tenant{};  // empty: the default tenant
   std::string_view space{};   // empty: the space of the built-in embedder, else the first
   std::span<const float> vector{};
-  std::string_view model{};           // who made `vector`; must equal the space's
-  std::string_view text{};            // embedded with the built-in embedder when `vector` is empty
+  std::string_view model{};         // who made `vector`; must equal the space's
+  std::string_view text{};          // embedded with the built-in embedder when `vector` is empty
   std::uint32_t k = 10;             // 1..kMaxK
-  std::string_view session{};         // only this session
-  std::string_view kind{};            // only this kind
+  std::string_view session{};       // only this session
+  std::string_view kind{};          // only this kind
   TimeNs since = kBeginningOfTime;  // only events in [since, until)
   TimeNs until = kEndOfTime;
   std::string_view filter{};  // JSON filter over metadata, see docs/filters.md
@@ -212,7 +212,7 @@ struct Hit {
 
 // Caller-owned and reusable: a warm Answer makes recall allocate nothing.
 struct Answer {
-  std::vector<Hit> hits{};    // best first; ties by id
+  std::vector<Hit> hits{};  // best first; ties by id
   CommitNumber commit = 0;  // the instant that the answer belongs to
   bool partial = false;     // a damaged place was left out
   bool exact = false;       // every row was compared

@@ -147,8 +147,7 @@ Result<bool> Store::enter_presence() {
                 control_->try_lock(LockByte::presence, storage::LockMode::exclusive));
     if (!alone) AEON_TRY(control_->lock(LockByte::presence, storage::LockMode::shared));
     // (10) comes before every look at the control block, see wake_followers(); (11) in is_alone().
-    const std::uint64_t before =
-        control_->block().arrivals.fetch_add(1, std::memory_order_seq_cst);
+    const std::uint64_t before = control_->block().arrivals.fetch_add(1, std::memory_order_seq_cst);
     if (alone) {
       alone_ = true;
       arrivals_seen_ = before + 1;

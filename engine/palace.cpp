@@ -50,12 +50,13 @@ Result<StoredPayload> Palace::store_payload(ContentType type, std::uint64_t byte
 }
 
 Result<StoredPayload> Palace::store_payload(ContentType type, std::string_view content) {
-  return store_->store_payload(type, content.size(), [content](std::span<std::byte> buffer) mutable {
-    const std::size_t count = std::min(buffer.size(), content.size());
-    std::memcpy(buffer.data(), content.data(), count);
-    content.remove_prefix(count);
-    return Result<std::size_t>(count);
-  });
+  return store_->store_payload(type, content.size(),
+                               [content](std::span<std::byte> buffer) mutable {
+                                 const std::size_t count = std::min(buffer.size(), content.size());
+                                 std::memcpy(buffer.data(), content.data(), count);
+                                 content.remove_prefix(count);
+                                 return Result<std::size_t>(count);
+                               });
 }
 
 Snapshot Palace::snapshot() const { return Snapshot(*store_, store_->visible()); }

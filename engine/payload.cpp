@@ -162,8 +162,9 @@ Status Store::check_payloads(const Batch& batch) const {
     if (file != view().blobs().end() && file->second->reader->view(memory.payload->place)) {
       return {};
     }
-    return fail(Errc::invalid_argument, "a memory has a payload that this palace does not hold; "
-                                        "store it here first");
+    return fail(Errc::invalid_argument,
+                "a memory has a payload that this palace does not hold; "
+                "store it here first");
   };
   for (const Batch::Operation& operation : batch.operations()) {
     if (const auto* memory = std::get_if<NewMemory>(&operation)) AEON_TRY(check(*memory));

@@ -163,7 +163,8 @@ Status prepare_rows(const NewMemory& memory, const KnownSpaces& spaces,
   for (const PreparedRow& row : rows) {
     if (row.space == lexical->name) return {};
   }
-  const std::span<const float> values = embed_lexically(memory.payload ? memory.payload->head : memory.content);
+  const std::span<const float> values =
+      embed_lexically(memory.payload ? memory.payload->head : memory.content);
   return values.empty() ? Status{} : prepare_row(*lexical, values, rows);
 }
 

@@ -247,8 +247,8 @@ class Store {
   std::atomic<bool> wants_checkpoint_{false};
   std::atomic<std::uint64_t> spare_bytes_{0};  // of a log file to be made ahead; 0: none
   std::uint64_t spare_asked_for_ AEON_GUARDED_BY(write_mutex_) = 0;  // the log number then
-  std::atomic<std::uint32_t> upkeep_wake_{0};  // futex
-  std::unique_ptr<SyncHelper> sync_helper_;    // null without background threads
+  std::atomic<std::uint32_t> upkeep_wake_{0};                        // futex
+  std::unique_ptr<SyncHelper> sync_helper_;  // null without background threads
   std::thread follower_;
   std::thread upkeep_;
 };

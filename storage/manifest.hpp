@@ -47,7 +47,7 @@ struct BlobFileInfo {
 
 struct ManifestState {
   PalaceUuid palace;
-  std::uint64_t sequence = 0;        // counts records since the palace was created; set by append
+  std::uint64_t sequence = 0;  // counts records since the palace was created; set by append
   std::uint64_t epoch = 0;
   std::uint64_t settled_commit = 0;  // commits up to this one are in segments
   Hash128 settled_chain;             // the commit chain's hash at settled_commit

@@ -45,7 +45,7 @@ struct Section {
   std::uint32_t reserved = 0;
   std::uint64_t offset = 0;  // from the start of the file
   std::uint64_t bytes = 0;
-  std::uint64_t items = 0;   // what an item is depends on the kind
+  std::uint64_t items = 0;  // what an item is depends on the kind
 };
 
 // What the manifest remembers of a segment, enough to know it again.
@@ -64,8 +64,8 @@ class SegmentWriter {
   // Creates seg-<number> or blob-<number> in `directory`. Errors: already_exists, disk_full,
   // io_error.
   [[nodiscard]] static Result<std::unique_ptr<SegmentWriter>> create(
-      Os& os, const std::string& directory, PalaceUuid palace, FileKind kind,
-      std::uint64_t number, std::uint64_t first_commit, std::uint64_t last_commit);
+      Os& os, const std::string& directory, PalaceUuid palace, FileKind kind, std::uint64_t number,
+      std::uint64_t first_commit, std::uint64_t last_commit);
   ~SegmentWriter();
 
   // Sections are written one after another. `alignment` is a power of two up to kPageBytes; the
@@ -98,8 +98,7 @@ class Segment {
   // missing_file, damaged, newer_format, foreign_file.
   [[nodiscard]] static Result<std::shared_ptr<const Segment>> open(Os& os,
                                                                    const std::string& directory,
-                                                                   PalaceUuid palace,
-                                                                   FileKind kind,
+                                                                   PalaceUuid palace, FileKind kind,
                                                                    const SegmentInfo& expected);
   ~Segment();
 

@@ -11,7 +11,7 @@ namespace aeon::cli {
 
 struct WriteBench {
   std::uint32_t threads = 1;
-  std::uint32_t batch = 1;  // memories a commit
+  std::uint32_t batch = 1;        // memories a commit
   std::uint32_t dimension = 384;  // 0: no vectors
   std::uint32_t content_bytes = 1024;
   std::uint32_t rounds = 5;
