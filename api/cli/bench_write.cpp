@@ -63,8 +63,10 @@ class RawDisk {
     const auto start = Clock::now();
     while (seconds_since(start) < seconds && !interrupted()) {
       std::ranges::fill(block, static_cast<std::byte>(figures.raw_syncs));
+      const auto begin = Clock::now();
       AEON_TRY(file_->write_at(block, at_));
       AEON_TRY(file_->sync());
+      figures.raw_latencies_us.push_back(seconds_since(begin) * 1e6);
       at_ = at_ + 2 * write_bytes_ <= kRawBytes ? at_ + write_bytes_ : 0;
       ++figures.raw_syncs;
     }
@@ -199,6 +201,7 @@ Result<WriteFigures> bench_write(const std::string& directory, const WriteBench&
     AEON_TRY(run_round(palace, bench, i, figures));
   }
   std::ranges::sort(figures.latencies_us);
+  std::ranges::sort(figures.raw_latencies_us);
   AEON_ASSIGN(const Stats stats, palace.stats());
   figures.simd = stats.simd;
   figures.raw_bytes = commit_bytes(bench);
