@@ -111,8 +111,8 @@ Status Store::settle() {
     position = rotations_[rotation.ack.commit];
   }
   const std::uint64_t number = state.next_file;
-  AEON_ASSIGN(const SettledFiles files,
-              write_settled(os_, directory_, palace_, number, sources_of(frozen, catalog_)));
+  SettleSources sources = sources_of(frozen, catalog_);
+  AEON_ASSIGN(const SettledFiles files, write_settled(os_, directory_, palace_, number, sources));
   state.next_file = number + 2;
   state.segments.push_back(files.segment);
   if (files.blobs) state.blobs.push_back(*files.blobs);
@@ -138,7 +138,7 @@ Status Store::merge_tiers(bool merge_all) {
       const auto segments = view().segments();
       merging.assign(segments.end() - static_cast<std::ptrdiff_t>(count), segments.end());
     }
-    AEON_ASSIGN(const SettleSources sources, sources_of(merging));
+    AEON_ASSIGN(SettleSources sources, sources_of(merging, catalog_));
     const std::uint64_t number = state.next_file;
     AEON_ASSIGN(const SettledFiles files, write_settled(os_, directory_, palace_, number, sources));
     state.next_file = number + 2;

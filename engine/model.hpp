@@ -194,9 +194,12 @@ struct Query {
   std::string_view tenant{};  // empty: the default tenant
   std::string_view space{};   // empty: the space of the built-in embedder, else the first
   std::span<const float> vector{};
-  std::string_view model{};         // who made `vector`; must equal the space's
-  std::string_view text{};          // embedded with the built-in embedder when `vector` is empty
-  std::uint32_t k = 10;             // 1..kMaxK
+  std::string_view model{};  // who made `vector`; must equal the space's
+  std::string_view text{};   // embedded with the built-in embedder when `vector` is empty
+  std::uint32_t k = 10;      // 1..kMaxK
+  // The share of the true k nearest that is wanted, on average over queries like the stored rows,
+  // within (0, 1]. 1 compares every row and is exact; so is any search of few rows.
+  float target_recall = 0.98F;
   std::string_view session{};       // only this session
   std::string_view kind{};          // only this kind
   TimeNs since = kBeginningOfTime;  // only events in [since, until)

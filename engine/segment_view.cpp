@@ -37,12 +37,26 @@ Result<std::shared_ptr<const SegmentView>> SegmentView::open(storage::Os& os,
   AEON_ASSIGN(view->run_, storage::RunReader::open(segment));
   AEON_ASSIGN(view->clusters_,
               read_array<ClusterEntry>(segment, storage::SectionKind::cluster_directory));
+  AEON_ASSIGN(view->routes_, read_array<RouteEntry>(segment, storage::SectionKind::cluster_routes));
+  for (const RouteEntry& route : view->routes_) {
+    if (find_partition(view->clusters_, route.space, route.tenant).size() == route.clusters)
+      continue;
+    return fail(Errc::damaged,
+                fmt::format("{}: a route has other clusters than the directory", segment.path()));
+  }
   const storage::Section* ends = segment.find(storage::SectionKind::cluster_ends);
   if (ends != nullptr) {
     view->ends_offset_ = ends->offset;
     view->ends_count_ = ends->bytes / sizeof(EndEntry);
   }
   return view;
+}
+
+const RouteEntry* SegmentView::route(std::uint32_t space, std::uint32_t tenant) const noexcept {
+  for (const RouteEntry& route : routes_) {
+    if (route.space == space && route.tenant == tenant) return &route;
+  }
+  return nullptr;
 }
 
 Result<std::span<const wal::CommitHeader>> SegmentView::headers() const {

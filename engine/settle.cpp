@@ -127,7 +127,7 @@ Status write_array(storage::SegmentWriter& writer, storage::SectionKind kind,
 
 Result<SettledFiles> write_files(storage::Os& os, const std::string& directory,
                                  storage::PalaceUuid palace, std::uint64_t number,
-                                 const SettleSources& sources) {
+                                 SettleSources& sources) {
   SettledFiles files;
   AEON_ASSIGN(const auto writer,
               storage::SegmentWriter::create(os, directory, palace, storage::FileKind::segment,
@@ -157,6 +157,7 @@ SettleSources sources_of(std::span<const std::shared_ptr<Tail>> tails, const Cat
       partition.tenant = rows->tenant();
       partition.dimension = spec.dimension;
       partition.precision = spec.precision;
+      partition.metric = spec.metric;
       rows->for_each_block([&](const RowBlock& block) { partition.blocks.push_back(block); });
     }
     const std::vector<EndEntry> ends = tail->ends();
@@ -172,7 +173,8 @@ SettleSources sources_of(std::span<const std::shared_ptr<Tail>> tails, const Cat
   return sources;
 }
 
-Result<SettleSources> sources_of(std::span<const std::shared_ptr<const SegmentView>> segments) {
+Result<SettleSources> sources_of(std::span<const std::shared_ptr<const SegmentView>> segments,
+                                 const Catalog& catalog) {
   SettleSources sources;
   PartitionMap partitions;
   for (const auto& segment : segments) {
@@ -182,6 +184,13 @@ Result<SettleSources> sources_of(std::span<const std::shared_ptr<const SegmentVi
       partition.tenant = entry.tenant;
       partition.dimension = entry.dimension;
       partition.precision = static_cast<Precision>(entry.precision);
+      const SpaceInfo* space = catalog.at(entry.space);
+      if (space == nullptr) {
+        return fail(Errc::damaged, fmt::format("merging: {} holds rows of a space that does not "
+                                               "exist; run aeon verify",
+                                               segment->segment().path()));
+      }
+      partition.metric = space->spec.metric;
       bool damaged = false;
       partition.blocks.push_back(read_cluster(segment->segment(), entry, damaged));
       if (damaged) {
@@ -208,7 +217,7 @@ Result<SettleSources> sources_of(std::span<const std::shared_ptr<const SegmentVi
 
 Result<SettledFiles> write_settled(storage::Os& os, const std::string& directory,
                                    storage::PalaceUuid palace, std::uint64_t number,
-                                   const SettleSources& sources) {
+                                   SettleSources& sources) {
   auto files = write_files(os, directory, palace, number, sources);
   if (!files) {
     // Nothing names them; what can't be removed now is removed at the next open.

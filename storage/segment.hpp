@@ -27,14 +27,17 @@ namespace aeon::storage {
 
 // Persisted: never reuse a number. 0 is invalid.
 enum class SectionKind : std::uint32_t {
-  run_blocks = 1,         // sorted key-value blocks (run.hpp)
-  run_fences = 2,         // first key of each block
-  cluster_hot = 3,        // INT8 rows with their ids and stamps, cluster after cluster
-  cluster_cold = 4,       // float16 or float32 rows, for rescoring
-  cluster_directory = 5,  // where the clusters of each (space, tenant) lie
-  cluster_ends = 6,       // versions ended since their rows were settled
-  commit_headers = 7,     // the hash chain of commits
-  blob_records = 8,       // framed payloads, one after another (blob.hpp)
+  run_blocks = 1,          // sorted key-value blocks (run.hpp)
+  run_fences = 2,          // first key of each block
+  cluster_hot = 3,         // INT8 rows with their ids and stamps, cluster after cluster
+  cluster_cold = 4,        // float16 or float32 rows, for rescoring
+  cluster_directory = 5,   // where the clusters of each (space, tenant) lie
+  cluster_ends = 6,        // versions ended since their rows were settled
+  commit_headers = 7,      // the hash chain of commits
+  blob_records = 8,        // framed payloads, one after another (blob.hpp)
+  cluster_routes = 9,      // for each grouped (space, tenant): where its route lies
+  cluster_centroids = 10,  // the routes: what stands for each cluster
+  cluster_places = 11,     // which cluster holds a row
 };
 
 // Persisted. Both kinds share one container; they differ in name ("seg-N", "blob-N") and sections.
