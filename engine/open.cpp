@@ -122,9 +122,13 @@ Status Store::load_spaces(const View& loaded, CommitNumber commit) {
 Status Store::recover() {
   if (options_.read_only) {
     AEON_TRY(load_newest());
-    if (reader_ != nullptr) durable_ = reader_->known_durable();
     opened_clean_ = cleanly_closed_;
     read_only_reason_ = "it was opened read-only";
+    if (reader_ == nullptr) return {};
+    durable_ = reader_->known_durable();
+    AEON_ASSIGN(const wal::LogEnd end, reader_->examine_end());
+    damaged_log_ = end.kind == wal::LogEndKind::damaged;
+    if (damaged_log_) read_only_reason_ = end.message;
     return {};
   }
   AEON_ASSIGN(control_, Control::open(os_, directory_));
@@ -280,9 +284,10 @@ Status Store::close() {
   closed_ = true;
   if (keeps_turn_) release_turn();
   // Whoever did not get through recovery does not know where the log ends, and writes nothing.
-  if (control_ == nullptr || !recovered_ || !read_only_reason_.empty()) return {};
+  if (control_ == nullptr || !recovered_) return {};
   // The last one out writes the closing frame; others leave the log as it is.
   control_->unlock(LockByte::presence);
+  if (!read_only_reason_.empty()) return {};
   AEON_ASSIGN(const bool alone,
               control_->try_lock(LockByte::presence, storage::LockMode::exclusive));
   if (!alone) return {};
