@@ -141,7 +141,12 @@ class RowSearch {
     if (bounds.upper < threshold_) return {};
     const RowBlock& block = scratch_.blocks[block_index];
     if (!matches(block, bounds.row)) return {};
-    if (reading_.ended_at(search_.space->number, block.nodes[bounds.row], damaged_) != 0) return {};
+    // A row whose end can't be read may have been forgotten: it is left out.
+    bool unknown = false;
+    const CommitNumber ended =
+        reading_.ended_at(search_.space->number, block.nodes[bounds.row], unknown);
+    damaged_ = damaged_ || unknown;
+    if (ended != 0 || unknown) return {};
     if (search_.filter != nullptr) {
       AEON_ASSIGN(const bool kept, passes_filter(block.ids[bounds.row]));
       if (!kept) return {};
@@ -160,8 +165,13 @@ class RowSearch {
   }
 
   Result<bool> passes_filter(MemoryId id) {
-    AEON_ASSIGN(const bool visible, reading_.try_version(id, scratch_.version));
-    return visible && search_.filter->matches(scratch_.version.record.metadata);
+    const Result<bool> visible = reading_.try_version(id, scratch_.version);
+    if (!visible && visible.error().code == Errc::damaged) {
+      damaged_ = true;  // what it says is not known; the rest answers
+      return false;
+    }
+    if (!visible) return std::unexpected(visible.error());
+    return *visible && search_.filter->matches(scratch_.version.record.metadata);
   }
 
   void push_lower_bound(float lower) {

@@ -117,7 +117,10 @@ Result<Manifest::Loaded> Manifest::load_newest(bool distrust_cache) const {
 
 bool Manifest::adopt(Loaded l) {
   const bool changed = l.state.sequence != state_.sequence;
-  if (l.position.file_number != position_.file_number || l.end != end_) ours_ = false;
+  if (l.position.file_number != position_.file_number || l.end != end_) {
+    ours_ = false;
+    durable_ = false;
+  }
   file_ = std::move(l.file);
   state_ = std::move(l.state);
   position_ = l.position;
@@ -207,6 +210,21 @@ Status Manifest::append(ManifestState next) {
   const bool grown = end_ + record.size() > std::max(kReplaceBytes, 4 * record.size());
   if (grown || !ours_ || note_.bytes != 0) return replace(next);
   return append_in_place(next, record);
+}
+
+Status Manifest::make_durable() {
+  AEON_TRY(refresh());
+  if (ours_ || durable_) return {};
+  if (auto status = file_->sync(); !status) return poison(std::move(status).error());
+  file_->drop_cache();
+  const auto kept = load(position_.file_number, false);
+  // A sync that failed before may have left a record in the cache alone: it is written anew.
+  if (!kept || kept->position != position_) return replace(state_);
+  if (auto status = os_->sync_directory(directory_); !status) {
+    return poison(std::move(status).error());
+  }
+  durable_ = true;
+  return {};
 }
 
 Status Manifest::append_in_place(const ManifestState& next, std::string_view record) {

@@ -249,3 +249,29 @@ TEST_CASE("a failing call is an error value, and what was acknowledged before it
   }
   CHECK(fired > 60);
 }
+
+TEST_CASE("what a killed process left unsynced is made durable before anything builds on it") {
+  const std::uint64_t first = setting("AEON_SIM_SEED", 1);
+  const std::uint64_t seeds = setting("AEON_SIM_SEEDS", 10);
+  for (std::uint64_t seed = first; seed < first + seeds; ++seed) {
+    SimOs os(seed);
+    Promises promises;
+    std::mt19937_64 random(seed);
+    os.observe([&](std::uint64_t io) {
+      CAPTURE(seed, io);
+      const auto killed = os.process_death(random());
+      const std::uint64_t cut_seed = random();
+      // Power fails at any I/O of the opening, or after it, or after closing.
+      killed->observe([&](std::uint64_t opening_io) {
+        CAPTURE(opening_io);
+        check_recovery(*killed->power_cut(cut_seed), promises, promises.synced);
+      });
+      auto palace = Palace::open(kDirectory, on(*killed));
+      if (palace && random() % 2 == 0) (void)palace->close();
+      killed->observe(nullptr);
+      check_recovery(*killed->power_cut(cut_seed), promises, promises.synced);
+    });
+    CAPTURE(seed);
+    REQUIRE(History(seed, promises).run(os, 25));
+  }
+}
