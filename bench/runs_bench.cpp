@@ -104,8 +104,8 @@ struct RunFiles {
 
   // A run with the ids first, first + step, ... below `end`.
   bool write(std::uint64_t first, std::uint64_t step, std::uint64_t end) {
-    auto writer = SegmentWriter::create(real_os(), directory, kPalace, FileKind::segment, ++files,
-                                        1, 1);
+    auto writer =
+        SegmentWriter::create(real_os(), directory, kPalace, FileKind::segment, ++files, 1, 1);
     if (!writer) return false;
     auto builder = RunBuilder::create(**writer);
     if (!builder) return false;

@@ -25,8 +25,8 @@ double seconds_since(std::int64_t start) {
 }
 
 Result<SegmentInfo> write(const std::string& directory, std::uint64_t megabytes) {
-  AEON_ASSIGN(const auto writer, SegmentWriter::create(real_os(), directory, kPalace,
-                                                       FileKind::segment, 1, 1, 1));
+  AEON_ASSIGN(const auto writer,
+              SegmentWriter::create(real_os(), directory, kPalace, FileKind::segment, 1, 1, 1));
   AEON_TRY(writer->begin_section(SectionKind::run_blocks));
   std::vector<std::uint64_t> chunk(8 * 1024);
   std::mt19937_64 random(1);
@@ -71,11 +71,11 @@ Status bench_segment(std::uint64_t megabytes) {
   failures += segment->scrub().size();
   const double scrub_s = seconds_since(scrub_start);
   const double mib = static_cast<double>(info.bytes) / (1 << 20);
-  fmt::print("{{\"bench\":\"segment\",\"mib\":{:.0f},\"footer_sum\":\"{:016x}\",\"bad\":{},"
-             "\"write_mib_s\":{:.0f},\"open_us\":{:.1f},\"first_touch_ns_per_page\":{:.0f},"
-             "\"checked_ns_per_page\":{:.2f},\"scrub_mib_s\":{:.0f}}}\n",
-             mib, info.footer_sum, failures, mib / write_s, open_us, first_ns, again_ns,
-             mib / scrub_s);
+  fmt::print(
+      "{{\"bench\":\"segment\",\"mib\":{:.0f},\"footer_sum\":\"{:016x}\",\"bad\":{},"
+      "\"write_mib_s\":{:.0f},\"open_us\":{:.1f},\"first_touch_ns_per_page\":{:.0f},"
+      "\"checked_ns_per_page\":{:.2f},\"scrub_mib_s\":{:.0f}}}\n",
+      mib, info.footer_sum, failures, mib / write_s, open_us, first_ns, again_ns, mib / scrub_s);
   return {};
 }
 

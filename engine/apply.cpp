@@ -1,5 +1,7 @@
 #include "engine/apply.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "engine/record.hpp"
@@ -27,11 +29,11 @@ class Application {
       case OperationKind::key: return key(body);
       case OperationKind::session_end: return session_end(body);
       case OperationKind::edge: return edge(body);
-      case OperationKind::rotate: rotate_ = true; return true;
+      case OperationKind::rotate: applied_.rotate = true; return true;
     }
     return malformed();
   }
-  [[nodiscard]] bool rotate() const { return rotate_; }
+  [[nodiscard]] const Applied& applied() const { return applied_; }
   [[nodiscard]] bool is_malformed() const { return malformed_; }
 
  private:
@@ -77,6 +79,7 @@ class Application {
     if (!parse_version(body, version_) || !decode_version(version_.record, record_)) {
       return malformed();
     }
+    if (record_.blob) applied_.blob_file = std::max(applied_.blob_file, record_.blob->file);
     version_key(key_, version_.id);
     if (!tail_.put(key_, commit_, version_.record)) return false;
     counters_.next_id = std::max(counters_.next_id, version_.id + 1);
@@ -171,7 +174,7 @@ class Application {
   Catalog& catalog_;
   Counters& counters_;
   const CommitNumber commit_;
-  bool rotate_ = false;
+  Applied applied_;
   bool malformed_ = false;
   std::string key_;
   std::string value_;
@@ -182,8 +185,8 @@ class Application {
 
 }  // namespace
 
-Status apply(const ApplyTarget& target, const wal::CommitHeader& header, std::string_view payload,
-             bool& rotate) {
+Result<Applied> apply(const ApplyTarget& target, const wal::CommitHeader& header,
+                      std::string_view payload) {
   Application application(target, header.commit);
   RecordReader reader(payload);
   OperationKind kind{};
@@ -199,8 +202,7 @@ Status apply(const ApplyTarget& target, const wal::CommitHeader& header, std::st
                 fmt::format("applying commit {}: no memory is left for the tails", header.commit));
   }
   target.tail.add_header(header);
-  rotate = application.rotate();
-  return {};
+  return application.applied();
 }
 
 }  // namespace aeon::engine

@@ -3,11 +3,13 @@
 // the same everywhere.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 #include "engine/catalog.hpp"
 #include "engine/counters.hpp"
 #include "engine/tail.hpp"
+#include "storage/result.hpp"
 #include "wal/commit_header.hpp"
 
 namespace aeon::engine {
@@ -19,11 +21,17 @@ struct ApplyTarget {
   Counters& counters;
 };
 
-// Carries out one commit. `rotate` is set when the record asks for the tails to be frozen after it.
+// What the caller must see to before it publishes the commit.
+struct Applied {
+  bool rotate = false;          // the tails are to be frozen after it
+  std::uint64_t blob_file = 0;  // the newest blob file that it names, or 0
+};
+
+// Carries out one commit.
 // Nothing becomes visible before the caller publishes the commit number. Cost: proportional to the
 // record. Errors: damaged (the payload is no record), no_memory; after an error the target must
 // not be used further.
-[[nodiscard]] Status apply(const ApplyTarget& target, const wal::CommitHeader& header,
-                           std::string_view payload, bool& rotate);
+[[nodiscard]] Result<Applied> apply(const ApplyTarget& target, const wal::CommitHeader& header,
+                                    std::string_view payload);
 
 }  // namespace aeon::engine

@@ -1,7 +1,7 @@
-// The threads that a palace has of its own: one follows other processes, one settles tails that have
-// grown past their budget. They are two because a checkpoint takes seconds and following must not
-// wait for it. Both sleep in the kernel while there is nothing to do; errors are left for the next
-// commit to meet and report.
+// The threads that a palace has of its own: one follows other processes, one settles tails that
+// have grown past their budget. They are two because a checkpoint takes seconds and following must
+// not wait for it. Both sleep in the kernel while there is nothing to do; errors are left for the
+// next commit to meet and report.
 #include <system_error>
 
 #include "engine/store.hpp"
@@ -25,8 +25,9 @@ Status Store::start_background() {
     upkeep_ = std::thread([this] { run_upkeep(); });
   } catch (const std::system_error&) {
     stop_background();
-    return fail(Errc::no_memory, "the system gives no thread for a palace's background work; raise "
-                                 "the limit, or open with background = false");
+    return fail(Errc::no_memory,
+                "the system gives no thread for a palace's background work; raise "
+                "the limit, or open with background = false");
   }
   return {};
 }

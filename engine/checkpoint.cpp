@@ -21,6 +21,8 @@ namespace {
 // than them: a row is then rewritten about log4(segments) times.
 constexpr std::size_t kTierSegments = 4;
 constexpr std::uint64_t kTierFactor = 4;
+// How often a process that waits for the upkeep lock looks again.
+constexpr std::int64_t kUpkeepPollNs = 2'000'000;
 
 // How many of the newest segments to merge; below 2: none.
 std::size_t segments_to_merge(const std::vector<storage::SegmentInfo>& segments) {
@@ -37,25 +39,41 @@ std::size_t segments_to_merge(const std::vector<storage::SegmentInfo>& segments)
 }  // namespace
 
 Status Store::checkpoint(bool merge_all) {
-  const storage::MutexLock upkeep(upkeep_mutex_);
+  const UpkeepLock lock(*this, 0);
+  AEON_TRY(lock.status());
+  AEON_TRY(catch_up());
+  AEON_TRY(begin_upkeep());
+  AEON_TRY(settle());
+  return merge_tiers(merge_all);
+}
+
+Store::UpkeepLock::UpkeepLock(Store& store, std::int64_t patience_ns) : store_(store) {
+  store_.upkeep_mutex_.lock();
+  status_ = store_.take_upkeep(patience_ns);
+}
+
+Store::UpkeepLock::~UpkeepLock() {
+  if (status_) store_.control_->unlock(LockByte::upkeep);
+  store_.upkeep_mutex_.unlock();
+}
+
+Status Store::take_upkeep(std::int64_t patience_ns) {
   {
     const storage::MutexLock lock(write_mutex_);
     AEON_TRY(refuse_if_read_only());
   }
-  AEON_ASSIGN(const bool taken, control_->try_lock(LockByte::upkeep, storage::LockMode::exclusive));
-  if (!taken) {
-    return fail(Errc::busy,
-                fmt::format("another process is just checkpointing {}; try again", directory_));
+  const std::int64_t start = os_.monotonic_ns();
+  for (;;) {
+    AEON_ASSIGN(const bool taken,
+                control_->try_lock(LockByte::upkeep, storage::LockMode::exclusive));
+    if (taken) return {};
+    if (os_.monotonic_ns() - start >= patience_ns) {
+      return fail(Errc::busy,
+                  fmt::format("another process is just checkpointing {}; try again", directory_));
+    }
+    const std::atomic<std::uint32_t> nobody{0};
+    os_.wait_on(nobody, 0, kUpkeepPollNs);
   }
-  const auto work = [&]() -> Status {
-    AEON_TRY(catch_up());
-    AEON_TRY(begin_upkeep());
-    AEON_TRY(settle());
-    return merge_tiers(merge_all);
-  };
-  const Status status = work();
-  control_->unlock(LockByte::upkeep);
-  return status;
 }
 
 // The last holder of the upkeep lock may have died at any step: with files written that no record
@@ -68,12 +86,9 @@ Status Store::begin_upkeep() {
 }
 
 Status Store::prepare_spare(std::uint64_t bytes) {
-  const storage::MutexLock upkeep(upkeep_mutex_);
-  AEON_ASSIGN(const bool taken, control_->try_lock(LockByte::upkeep, storage::LockMode::exclusive));
-  if (!taken) return {};  // whoever has the lock makes spares of its own
-  const Status status = wal::prepare_spare(os_, directory_, bytes);
-  control_->unlock(LockByte::upkeep);
-  return status;
+  const UpkeepLock lock(*this, 0);
+  AEON_TRY(lock.status());  // busy: whoever has the lock makes spares of its own
+  return wal::prepare_spare(os_, directory_, bytes);
 }
 
 Status Store::settle() {
@@ -96,8 +111,8 @@ Status Store::settle() {
     position = rotations_[rotation.ack.commit];
   }
   const std::uint64_t number = state.next_file;
-  AEON_ASSIGN(const SettledFiles files,
-              write_settled(os_, directory_, palace_, number, sources_of(frozen, catalog_)));
+  SettleSources sources = sources_of(frozen, catalog_);
+  AEON_ASSIGN(const SettledFiles files, write_settled(os_, directory_, palace_, number, sources));
   state.next_file = number + 2;
   state.segments.push_back(files.segment);
   if (files.blobs) state.blobs.push_back(*files.blobs);
@@ -123,7 +138,7 @@ Status Store::merge_tiers(bool merge_all) {
       const auto segments = view().segments();
       merging.assign(segments.end() - static_cast<std::ptrdiff_t>(count), segments.end());
     }
-    AEON_ASSIGN(const SettleSources sources, sources_of(merging));
+    AEON_ASSIGN(SettleSources sources, sources_of(merging, catalog_));
     const std::uint64_t number = state.next_file;
     AEON_ASSIGN(const SettledFiles files, write_settled(os_, directory_, palace_, number, sources));
     state.next_file = number + 2;

@@ -12,14 +12,22 @@ namespace {
 
 constexpr std::uint64_t align64(std::uint64_t offset) { return (offset + 63) / 64 * 64; }
 
-// Walks the rows of a partition's blocks in order, `count` at a time.
+// Walks the rows of a partition in the order to be written.
 class RowCursor {
  public:
-  explicit RowCursor(const PartitionRows& partition) : blocks_(partition.blocks) {}
+  explicit RowCursor(const PartitionRows& partition)
+      : blocks_(partition.blocks),
+        order_(partition.route ? std::span(partition.route->grouping.order)
+                               : std::span<const RowPlace>{}) {}
 
   // Calls visit(block, first row, count) for runs that make up the next `count` rows.
   template <typename Visit>
   Status take(std::uint32_t count, Visit&& visit) {
+    for (; !order_.empty() && count > 0; --count) {
+      const RowPlace place = order_.front();
+      order_ = order_.subspan(1);
+      AEON_TRY(visit(blocks_[place.block], place.row, 1U));
+    }
     while (count > 0) {
       const RowBlock& block = blocks_[block_];
       const std::uint32_t run = std::min(count, block.count - row_);
@@ -36,15 +44,10 @@ class RowCursor {
 
  private:
   std::span<const RowBlock> blocks_;
+  std::span<const RowPlace> order_;
   std::size_t block_ = 0;
   std::uint32_t row_ = 0;
 };
-
-std::uint64_t rows_of(const PartitionRows& partition) {
-  std::uint64_t rows = 0;
-  for (const RowBlock& block : partition.blocks) rows += block.count;
-  return rows;
-}
 
 // Copies rows of one block behind the `at` rows that the hot part holds already.
 void gather_hot(std::vector<std::byte>& hot, const HotLayout& to, std::uint32_t at,
@@ -67,14 +70,21 @@ void gather_hot(std::vector<std::byte>& hot, const HotLayout& to, std::uint32_t 
   copy(to.kinds, from.kinds, 1);
 }
 
-// Calls visit(partition, cursor, rows) for every cluster in directory order.
+// Calls visit(partition, cursor, cluster number, rows) for every cluster in directory order.
 template <typename Visit>
 Status for_each_cluster(std::span<const PartitionRows> partitions, Visit&& visit) {
   for (const PartitionRows& partition : partitions) {
     RowCursor cursor(partition);
-    for (std::uint64_t left = rows_of(partition); left > 0;) {
+    if (partition.route) {
+      std::uint32_t cluster = 0;
+      for (const std::uint32_t rows : partition.route->grouping.rows) {
+        AEON_TRY(visit(partition, cursor, ++cluster, rows));
+      }
+      continue;
+    }
+    for (std::uint64_t left = partition.rows(); left > 0;) {
       const auto rows = static_cast<std::uint32_t>(std::min<std::uint64_t>(left, kClusterRows));
-      AEON_TRY(visit(partition, cursor, rows));
+      AEON_TRY(visit(partition, cursor, 0U, rows));
       left -= rows;
     }
   }
@@ -87,12 +97,14 @@ Status write_hot(storage::SegmentWriter& writer, std::span<const PartitionRows> 
   AEON_TRY(writer.begin_section(storage::SectionKind::cluster_hot, storage::kPageBytes));
   AEON_TRY(for_each_cluster(
       partitions,
-      [&](const PartitionRows& partition, RowCursor& cursor, std::uint32_t rows) -> Status {
+      [&](const PartitionRows& partition, RowCursor& cursor, std::uint32_t cluster,
+          std::uint32_t rows) -> Status {
         const HotLayout layout = HotLayout::of(rows, partition.dimension);
         hot.assign(layout.bytes, std::byte{0});
         ClusterEntry entry;
         entry.space = partition.space;
         entry.tenant = partition.tenant;
+        entry.cluster = cluster;
         entry.rows = rows;
         entry.dimension = partition.dimension;
         entry.precision = static_cast<std::uint32_t>(partition.precision);
@@ -117,13 +129,14 @@ Status write_hot(storage::SegmentWriter& writer, std::span<const PartitionRows> 
 
 Status write_cold(storage::SegmentWriter& writer, std::span<const PartitionRows> partitions,
                   std::vector<ClusterEntry>& directory) {
-  std::size_t cluster = 0;
+  std::size_t index = 0;
   AEON_TRY(writer.begin_section(storage::SectionKind::cluster_cold, storage::kPageBytes));
   AEON_TRY(for_each_cluster(
       partitions,
-      [&](const PartitionRows& partition, RowCursor& cursor, std::uint32_t rows) -> Status {
+      [&](const PartitionRows& partition, RowCursor& cursor, std::uint32_t,
+          std::uint32_t rows) -> Status {
         const std::size_t bytes = precise_bytes(partition.precision, partition.dimension);
-        ClusterEntry& entry = directory[cluster++];
+        ClusterEntry& entry = directory[index++];
         AEON_TRY(writer.align(64));
         entry.cold_offset = writer.section_offset();
         entry.cold_bytes = bytes * rows;
@@ -140,6 +153,30 @@ Status write_cold(storage::SegmentWriter& writer, std::span<const PartitionRows>
             });
       }));
   return writer.end_section(directory.size());
+}
+
+Status write_routes(storage::SegmentWriter& writer, std::span<const PartitionRows> partitions) {
+  std::vector<RouteEntry> routes;
+  AEON_TRY(writer.begin_section(storage::SectionKind::cluster_centroids, storage::kPageBytes));
+  for (const PartitionRows& partition : partitions) {
+    if (!partition.route) continue;
+    RouteEntry& entry = routes.emplace_back();
+    entry.space = partition.space;
+    entry.tenant = partition.tenant;
+    entry.dimension = partition.dimension;
+    AEON_TRY(write_centroids(writer, *partition.route, entry));
+  }
+  AEON_TRY(writer.end_section(routes.size()));
+  AEON_TRY(writer.begin_section(storage::SectionKind::cluster_places));
+  std::size_t index = 0;
+  for (const PartitionRows& partition : partitions) {
+    if (!partition.route) continue;
+    AEON_TRY(write_places(writer, *partition.route, partition.blocks, routes[index++]));
+  }
+  AEON_TRY(writer.end_section(routes.size()));
+  AEON_TRY(writer.begin_section(storage::SectionKind::cluster_routes));
+  AEON_TRY(writer.append(std::as_bytes(std::span(routes))));
+  return writer.end_section(routes.size());
 }
 
 }  // namespace
@@ -168,13 +205,27 @@ HotLayout HotLayout::of(std::uint32_t rows, std::uint32_t dimension) noexcept {
   return layout;
 }
 
-Status write_clusters(storage::SegmentWriter& writer, std::span<const PartitionRows> partitions) {
+std::uint64_t PartitionRows::rows() const noexcept {
+  std::uint64_t rows = 0;
+  for (const RowBlock& block : blocks) rows += block.count;
+  return rows;
+}
+
+Status write_clusters(storage::SegmentWriter& writer, std::span<PartitionRows> partitions) {
+  bool routed = false;
+  for (PartitionRows& partition : partitions) {
+    std::erase_if(partition.blocks, [](const RowBlock& block) { return block.count == 0; });
+    if (partition.rows() < kRoutedRows) continue;
+    partition.route = make_route(partition.blocks, partition.metric);
+    routed = true;
+  }
   std::vector<ClusterEntry> directory;
   AEON_TRY(write_hot(writer, partitions, directory));
   AEON_TRY(write_cold(writer, partitions, directory));
   AEON_TRY(writer.begin_section(storage::SectionKind::cluster_directory));
   AEON_TRY(writer.append(std::as_bytes(std::span(directory))));
-  return writer.end_section(directory.size());
+  AEON_TRY(writer.end_section(directory.size()));
+  return routed ? write_routes(writer, partitions) : Status{};
 }
 
 std::span<const ClusterEntry> find_partition(std::span<const ClusterEntry> entries,

@@ -1,12 +1,16 @@
 // Settled rows: clusters in a segment. A cluster holds up to kClusterRows rows of one space and
-// tenant in columns; its hot part (codes, stamps) is one contiguous sweep, its cold part (precise
-// rows) lies in a section of its own and is touched only to rescore. Byte tables: format.md.
+// tenant in columns. Many rows are grouped by nearness, a cluster a group, and get a route
+// (route.hpp); few stay in the order of their commits and are all scanned. A cluster's hot part
+// (codes, stamps) is one contiguous sweep, its cold part (precise rows) lies in a section of its
+// own and is touched only to rescore. Byte tables: format.md.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "engine/route.hpp"
 #include "engine/row_block.hpp"
 #include "storage/segment.hpp"
 
@@ -15,8 +19,8 @@ namespace aeon::engine {
 inline constexpr std::uint32_t kClusterRows = 4096;
 
 // Persisted: the items of a `cluster_directory` section, sorted by (space, tenant, cluster,
-// slice). Offsets are relative to their sections. cluster 0, slice 0: rows in commit order, not
-// grouped by nearness.
+// slice). Offsets are relative to their sections. Cluster 0: rows in commit order; 1 and up: groups
+// of neighbours, which have a route. Within a cluster rows stand by node number.
 struct ClusterEntry {
   std::uint32_t space = 0;
   std::uint32_t tenant = 0;
@@ -50,13 +54,18 @@ struct PartitionRows {
   std::uint32_t tenant = 0;
   std::uint32_t dimension = 0;
   Precision precision = Precision::int8;
+  Metric metric = Metric::cosine;
   std::vector<RowBlock> blocks;
+  std::optional<Route> route;  // set by write_clusters where the rows are many
+
+  [[nodiscard]] std::uint64_t rows() const noexcept;
 };
 
-// Writes hot, cold and directory sections. `partitions` must be sorted by (space, tenant).
-// Errors: damaged when a block's precise rows can't be read, and those of the writer.
+// Groups what is large enough, and writes the sections of rows, directory and routes. `partitions`
+// must be sorted by (space, tenant). Errors: damaged when a block's precise rows can't be read, and
+// those of the writer.
 [[nodiscard]] Status write_clusters(storage::SegmentWriter& writer,
-                                    std::span<const PartitionRows> partitions);
+                                    std::span<PartitionRows> partitions);
 
 // The directory's entries for a partition; `entries` is sorted.
 [[nodiscard]] std::span<const ClusterEntry> find_partition(std::span<const ClusterEntry> entries,

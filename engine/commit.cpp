@@ -17,6 +17,7 @@ constexpr std::size_t kOverlapBytes = std::size_t{32} << 10;
 }  // namespace
 
 Result<Ack> Store::commit(Batch batch, Durability level) {
+  AEON_TRY(check_payloads(batch));
   AEON_ASSIGN(const PreparedBatch prepared, prepare(std::move(batch), catalog_, visible()));
   Pending pending(&prepared, level);
   AEON_TRY(submit(pending));

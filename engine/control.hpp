@@ -19,8 +19,8 @@ struct ControlBlock {
   std::uint64_t magic;
   std::uint32_t version;
   std::atomic<std::uint32_t> recovering;  // 1 from the start of a recovery to its end
-  std::uint64_t boot;    // of the machine that the rest is about
-  std::uint64_t palace;  // low half of the palace's uuid
+  std::uint64_t boot;                     // of the machine that the rest is about
+  std::uint64_t palace;                   // low half of the palace's uuid
   // Commits up to this one are whole in the log (page cache) and may be followed.
   // (1) stores synchronize-with (2) loads: the log holds the commits before the number says so.
   std::atomic<std::uint64_t> written;
@@ -33,7 +33,7 @@ struct ControlBlock {
   std::atomic<std::uint32_t> writer_process;  // who holds or last held the append lock
   std::atomic<std::uint32_t> poisoned;        // errno + 1 of a failed write or sync, else 0
   std::atomic<std::uint32_t> closed;          // 1 once the last user has written the closing frame
-  std::atomic<std::uint32_t> kept;  // 1 while the append lock is kept between groups
+  std::atomic<std::uint32_t> kept;            // 1 while the append lock is kept between groups
   // Monotonic time at which a process last found the append lock taken: a mark that fades by
   // itself, so that a waiter that dies leaves nothing behind.
   std::atomic<std::int64_t> turn_wanted_ns;

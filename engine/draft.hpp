@@ -26,8 +26,8 @@ struct VersionState {
   std::vector<RowName> rows;
 };
 
-// Numbers of names that are committed, by encoded name key. They never change, so what was looked up
-// once is known for good.
+// Numbers of names that are committed, by encoded name key. They never change, so what was looked
+// up once is known for good.
 using NameNumbers = std::unordered_map<std::string, std::uint32_t>;
 
 class Draft {

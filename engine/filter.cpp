@@ -1,5 +1,6 @@
 #include "engine/filter.hpp"
 
+#include <cmath>
 #include <optional>
 #include <string>
 #include <vector>
@@ -42,12 +43,32 @@ bool is_scalar(const json::value& value) {
   return value.is_number() || value.is_string() || value.is_bool();
 }
 
+// Holds every whole number of JSON.
+using Whole = __int128;
+
+Whole whole(const json::value& value) {
+  return value.is_uint64() ? Whole{value.get_uint64()} : Whole{value.get_int64()};
+}
+
+// A whole number against a fractional one; exact, where a conversion to double would round.
+int compare_whole(const json::value& a, double b) {
+  if (b >= 0x1p64) return -1;
+  if (b < -0x1p63) return 1;
+  const double floor = std::floor(b);
+  const Whole x = whole(a);
+  const auto y = static_cast<Whole>(floor);
+  if (x != y) return x < y ? -1 : 1;
+  return b > floor ? -1 : 0;
+}
+
 // -1, 0, 1; nullopt for values that have no order between them.
 std::optional<int> compare(const json::value& a, const json::value& b) {
   const auto sign = [](auto x, auto y) { return x < y ? -1 : (x > y ? 1 : 0); };
   if (a.is_number() && b.is_number()) {
-    if (a.is_int64() && b.is_int64()) return sign(a.get_int64(), b.get_int64());
-    return sign(a.to_number<double>(), b.to_number<double>());
+    if (!a.is_double() && !b.is_double()) return sign(whole(a), whole(b));
+    if (a.is_double() && b.is_double()) return sign(a.get_double(), b.get_double());
+    return a.is_double() ? sign(0, compare_whole(b, a.get_double()))
+                         : compare_whole(a, b.get_double());
   }
   if (a.is_string() && b.is_string()) return sign(a.get_string().compare(b.get_string()), 0);
   if (a.is_bool() && b.is_bool()) return sign(a.get_bool(), b.get_bool());

@@ -31,7 +31,12 @@ Result<FoundRow> find_row(const Reading& reading, RowName name, std::uint32_t te
     if (found) return *found;
   }
   for (const auto& segment : reading.view.segments()) {
-    for (const ClusterEntry& entry : find_partition(segment->clusters(), name.space, tenant)) {
+    auto entries = find_partition(segment->clusters(), name.space, tenant);
+    if (const RouteEntry* route = segment->route(name.space, tenant)) {
+      const std::uint32_t cluster = cluster_of(segment->segment(), *route, name.node, damaged);
+      entries = cluster < entries.size() ? entries.subspan(cluster, 1) : entries.first(0);
+    }
+    for (const ClusterEntry& entry : entries) {
       found = find_in(read_cluster(segment->segment(), entry, damaged), name.node);
       if (found) return *found;
     }

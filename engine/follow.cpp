@@ -8,15 +8,19 @@ namespace aeon::engine {
 
 Status Store::apply_frame(const wal::CommitHeader& header, std::string_view payload,
                           const wal::LogPosition& after) {
-  bool rotate = false;
-  if (Status applied = apply({view().active(), catalog_, counters_}, header, payload, rotate);
-      !applied) {
+  const auto applied = apply({view().active(), catalog_, counters_}, header, payload);
+  if (!applied) {
     // Half a record may be in the tail, where nobody sees it; nothing can follow it.
     if (read_only_reason_.empty()) read_only_reason_ = applied.error().message;
-    return applied;
+    return std::unexpected(applied.error());
   }
   position_ = after;
-  return rotate ? rotate_tails() : Status{};
+  // The record of the manifest that names the file is older than the commit, but this process may
+  // not have looked since.
+  if (applied->blob_file != 0 && !view().blobs().contains(applied->blob_file)) {
+    AEON_TRY(with_newest_manifest(&Store::adopt_blobs));
+  }
+  return applied->rotate ? rotate_tails() : Status{};
 }
 
 // Freezes the active tail: what it holds is settled as one. The new tail is in the view before any
@@ -188,7 +192,20 @@ Result<std::map<std::uint64_t, std::shared_ptr<const BlobFile>>> Store::open_blo
 Status Store::adopt_manifest() { return with_newest_manifest(&Store::adopt_newest); }
 
 Status Store::adopt_newest() {
-  return manifest_.state().sequence == adopted_.load(std::memory_order_relaxed) ? Status{} : adopt_state();
+  const bool adopted = manifest_.state().sequence == adopted_.load(std::memory_order_relaxed);
+  return adopted ? Status{} : adopt_state();
+}
+
+// Shows the newest blob files beside the ones it has. Segments stay: what replaces them may lie
+// ahead of the commit that is being followed.
+Status Store::adopt_blobs() {
+  const View& old = view();
+  AEON_ASSIGN(auto blobs, open_blobs(&old));
+  blobs.insert(old.blobs().begin(), old.blobs().end());
+  publish_view(std::make_unique<View>(
+      std::vector(old.segments().begin(), old.segments().end()), std::move(blobs),
+      std::vector(old.tails().begin(), old.tails().end()), old.settled()));
+  return {};
 }
 
 Status Store::adopt_state() {

@@ -11,6 +11,8 @@
 #include <variant>
 #include <vector>
 
+#include "storage/blob.hpp"
+
 namespace aeon {
 
 // A memory's name for ever: never changed, never reused, at least 1.
@@ -26,6 +28,7 @@ inline constexpr std::uint32_t kMaxDimension = 4096;
 inline constexpr std::size_t kMaxNameBytes = 255;  // spaces, tenants, sessions, kinds, types
 inline constexpr std::size_t kMaxKeyBytes = 1024;  // unique keys
 inline constexpr std::size_t kMaxInlineBytes = 256 << 10;  // text or bytes carried by the log
+inline constexpr std::uint64_t kMaxPayloadBytes = storage::kMaxBlobBytes;  // stored ahead: 1 GiB
 inline constexpr std::size_t kMaxMetadataBytes = 64 << 10;
 inline constexpr std::size_t kMaxBatchOperations = 4096;
 inline constexpr std::size_t kMaxBatchBytes = 8 << 20;  // of one encoded commit
@@ -50,18 +53,18 @@ enum class Precision : std::uint8_t { int8 = 1, float16 = 2, float32 = 3 };
 enum class Durability : std::uint8_t { none = 1, process = 2, sync = 3 };
 
 struct SpaceSpec {
-  std::string name;
+  std::string name{};
   std::uint32_t dimension = 0;  // 1..kMaxDimension
   Metric metric = Metric::cosine;
   Precision precision = Precision::float16;
-  std::string model;  // who makes its vectors; a vector that names another is refused
+  std::string model{};  // who makes its vectors; a vector that names another is refused
 };
 
 // One vector for one space. `model` must equal the space's.
 struct NewVector {
-  std::string space;
-  std::vector<float> values;
-  std::string model;
+  std::string space{};
+  std::vector<float> values{};
+  std::string model{};
 };
 
 // How the content of a memory is to be read.
@@ -74,19 +77,30 @@ enum class PutMode : std::uint8_t {
   if_version = 3,  // only when the memory's version is `expected_version`, else version_conflict
 };
 
+// A payload that Palace::store_payload() has put on the device, for a commit to name. Only that
+// call fills it in; a palace takes none but its own.
+struct StoredPayload {
+  ContentType content_type = ContentType::bytes;
+  std::uint64_t bytes = 0;
+  std::string head{};        // its first bytes, for the preview and the built-in embedder
+  storage::BlobRef place{};  // where it lies
+};
+
 // What to remember. Empty strings mean "none".
 struct NewMemory {
-  std::string tenant;   // empty: the default tenant
-  std::string session;  // events of a session are linked `next` in the order of their commits
+  std::string tenant{};   // empty: the default tenant
+  std::string session{};  // events of a session are linked `next` in the order of their commits
   std::string kind = "fact";
-  std::string key;  // unique among the visible memories of its tenant
+  std::string key{};  // unique among the visible memories of its tenant
   PutMode mode = PutMode::upsert;
   CommitNumber expected_version = 0;
   ContentType content_type = ContentType::text;
-  std::string content;                   // at most kMaxInlineBytes
-  std::string metadata;                  // a JSON object, or empty
-  std::vector<NewVector> vectors;        // at most one a space
-  std::optional<TimeNs> event_time;      // when it happened; default: the commit's time
+  std::string content{};  // at most kMaxInlineBytes
+  // Content of any size, stored before; `content` is empty then and the content type its own.
+  std::optional<StoredPayload> payload{};
+  std::string metadata{};                // a JSON object, or empty
+  std::vector<NewVector> vectors{};      // at most one a space
+  std::optional<TimeNs> event_time{};    // when it happened; default: the commit's time
   TimeNs valid_from = kBeginningOfTime;  // when it is true: [valid_from, valid_to)
   TimeNs valid_to = kEndOfTime;
   TimeNs expires = kEndOfTime;
@@ -109,14 +123,14 @@ struct MemoryRef {
 struct NewEdge {
   MemoryRef from;
   MemoryRef to;
-  std::string type;
+  std::string type{};
   float weight = 1.0F;
   TimeNs valid_from = kBeginningOfTime;
   TimeNs valid_to = kEndOfTime;
 };
 
 struct CreateTenant {
-  std::string name;
+  std::string name{};
 };
 struct Supersede {
   MemoryId id = 0;
@@ -129,7 +143,7 @@ struct Forget {
 struct Unlink {
   MemoryRef from;
   MemoryRef to;
-  std::string type;
+  std::string type{};
 };
 
 // The operations of one commit: they appear whole or not at all, in this order.
@@ -163,7 +177,7 @@ class Batch {
   [[nodiscard]] std::span<Operation> operations() noexcept { return operations_; }
 
  private:
-  std::vector<Operation> operations_;
+  std::vector<Operation> operations_{};
   std::uint32_t remembered_ = 0;
 };
 
@@ -172,22 +186,25 @@ struct Ack {
   CommitNumber commit = 0;
   Durability level = Durability::process;  // the level it was acknowledged at
   TimeNs time = 0;
-  std::vector<MemoryId> ids;  // one for each remember() of the batch, in order
+  std::vector<MemoryId> ids{};  // one for each remember() of the batch, in order
 };
 
 // What to recall. Views must live during the call only.
 struct Query {
-  std::string_view tenant;  // empty: the default tenant
-  std::string_view space;   // empty: the space of the built-in embedder, else the first
-  std::span<const float> vector;
-  std::string_view model;           // who made `vector`; must equal the space's
-  std::string_view text;            // embedded with the built-in embedder when `vector` is empty
-  std::uint32_t k = 10;             // 1..kMaxK
-  std::string_view session;         // only this session
-  std::string_view kind;            // only this kind
+  std::string_view tenant{};  // empty: the default tenant
+  std::string_view space{};   // empty: the space of the built-in embedder, else the first
+  std::span<const float> vector{};
+  std::string_view model{};  // who made `vector`; must equal the space's
+  std::string_view text{};   // embedded with the built-in embedder when `vector` is empty
+  std::uint32_t k = 10;      // 1..kMaxK
+  // The share of the true k nearest that is wanted, on average over queries like the stored rows,
+  // within (0, 1]. 1 compares every row and is exact; so is any search of few rows.
+  float target_recall = 0.98F;
+  std::string_view session{};       // only this session
+  std::string_view kind{};          // only this kind
   TimeNs since = kBeginningOfTime;  // only events in [since, until)
   TimeNs until = kEndOfTime;
-  std::string_view filter;  // JSON filter over metadata, see docs/filters.md
+  std::string_view filter{};  // JSON filter over metadata, see docs/filters.md
 };
 
 struct Hit {
@@ -198,7 +215,7 @@ struct Hit {
 
 // Caller-owned and reusable: a warm Answer makes recall allocate nothing.
 struct Answer {
-  std::vector<Hit> hits;    // best first; ties by id
+  std::vector<Hit> hits{};  // best first; ties by id
   CommitNumber commit = 0;  // the instant that the answer belongs to
   bool partial = false;     // a damaged place was left out
   bool exact = false;       // every row was compared
@@ -210,13 +227,13 @@ struct Answer {
 struct Memory {
   MemoryId id = 0;
   CommitNumber version = 0;
-  std::string tenant;
-  std::string session;
-  std::string kind;
-  std::string key;
+  std::string tenant{};
+  std::string session{};
+  std::string kind{};
+  std::string key{};
   ContentType content_type = ContentType::text;
-  std::string content;
-  std::string metadata;
+  std::string content{};
+  std::string metadata{};
   TimeNs event_time = 0;
   TimeNs commit_time = 0;
   TimeNs valid_from = kBeginningOfTime;
@@ -225,11 +242,11 @@ struct Memory {
   float importance = 0.5F;
   // Present when asked for: what the space keeps of each vector, at its stored precision.
   struct Vector {
-    std::string space;
-    std::string model;
-    std::vector<float> values;
+    std::string space{};
+    std::string model{};
+    std::vector<float> values{};
   };
-  std::vector<Vector> vectors;
+  std::vector<Vector> vectors{};
 };
 
 enum class Direction : std::uint8_t { out = 1, in = 2 };
@@ -237,7 +254,7 @@ enum class Direction : std::uint8_t { out = 1, in = 2 };
 struct Edge {
   MemoryId from = 0;
   MemoryId to = 0;
-  std::string type;
+  std::string type{};
   float weight = 1.0F;
   TimeNs valid_from = kBeginningOfTime;
   TimeNs valid_to = kEndOfTime;
@@ -271,24 +288,24 @@ struct Stats {
   std::uint64_t recovery_bytes_cut = 0;    // of a torn tail, at open
   bool cleanly_closed = false;             // the log ended in a closing frame at open
   bool read_only = false;
-  std::string read_only_reason;
-  std::string simd;  // the kernels in use
+  std::string read_only_reason{};
+  std::string simd{};  // the kernels in use
   struct Space {
     SpaceSpec spec;
     std::uint64_t rows = 0;  // ever written
   };
-  std::vector<Space> spaces;
+  std::vector<Space> spaces{};
 };
 
 // What verify() found.
 struct Damage {
-  std::string file;
+  std::string file{};
   std::uint64_t offset = 0;
   std::uint64_t bytes = 0;
-  std::string what;  // one sentence
+  std::string what{};  // one sentence
 };
 struct VerifyReport {
-  std::vector<Damage> damage;  // empty: every checksum and invariant holds
+  std::vector<Damage> damage{};  // empty: every checksum and invariant holds
   std::uint64_t files = 0;
   std::uint64_t bytes = 0;
   std::uint64_t commits = 0;

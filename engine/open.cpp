@@ -122,9 +122,13 @@ Status Store::load_spaces(const View& loaded, CommitNumber commit) {
 Status Store::recover() {
   if (options_.read_only) {
     AEON_TRY(load_newest());
-    if (reader_ != nullptr) durable_ = reader_->known_durable();
     opened_clean_ = cleanly_closed_;
     read_only_reason_ = "it was opened read-only";
+    if (reader_ == nullptr) return {};
+    durable_ = reader_->known_durable();
+    AEON_ASSIGN(const wal::LogEnd end, reader_->examine_end());
+    damaged_log_ = end.kind == wal::LogEndKind::damaged;
+    if (damaged_log_) read_only_reason_ = end.message;
     return {};
   }
   AEON_ASSIGN(control_, Control::open(os_, directory_));
@@ -147,8 +151,7 @@ Result<bool> Store::enter_presence() {
                 control_->try_lock(LockByte::presence, storage::LockMode::exclusive));
     if (!alone) AEON_TRY(control_->lock(LockByte::presence, storage::LockMode::shared));
     // (10) comes before every look at the control block, see wake_followers(); (11) in is_alone().
-    const std::uint64_t before =
-        control_->block().arrivals.fetch_add(1, std::memory_order_seq_cst);
+    const std::uint64_t before = control_->block().arrivals.fetch_add(1, std::memory_order_seq_cst);
     if (alone) {
       alone_ = true;
       arrivals_seen_ = before + 1;
@@ -197,7 +200,8 @@ Status Store::recover_alone() {
   AEON_TRY(read);
   AEON_ASSIGN(const bool taken, control_->try_lock(LockByte::upkeep, storage::LockMode::exclusive));
   if (!taken) return {};
-  const Status removed = remove_orphans();
+  Status removed = remove_orphans();
+  if (removed) removed = remove_staged();
   control_->unlock(LockByte::upkeep);
   return removed;
 }
@@ -245,11 +249,20 @@ Status Store::remove_orphans() {
                                [&](const auto& blob) { return is(blob.file, "blob"); });
   };
   AEON_ASSIGN(const auto names, os_.list_directory(directory_));
+  std::vector<std::string> orphans;
+  bool old_logs = false;
   for (const std::string& name : names) {
     const bool settled_file =
         storage::file_number(name, "seg") != 0 || storage::file_number(name, "blob") != 0;
-    if (settled_file && !named(name)) AEON_TRY(os_.unlink(directory_ + "/" + name));
+    if (settled_file && !named(name)) orphans.push_back(directory_ + "/" + name);
+    const std::uint64_t log = storage::file_number(name, "log");
+    old_logs = old_logs || (log != 0 && log < state.first_log);
   }
+  if (orphans.empty() && !old_logs) return {};
+  // The record that no longer names them may be in the page cache alone: power loss would bring
+  // the one before back.
+  if (!manifest_.make_durable()) return {};
+  for (const std::string& path : orphans) AEON_TRY(os_.unlink(path));
   retire_logs(state.first_log);
   return {};
 }
@@ -263,14 +276,18 @@ Store::~Store() {
 
 Status Store::close() {
   stop_background();
+  // A checkpoint comes to its end first: behind a closed palace it would write beside whoever
+  // finds itself alone.
+  const storage::MutexLock upkeep(upkeep_mutex_);
   const storage::MutexLock lock(write_mutex_);
   if (closed_) return {};
   closed_ = true;
   if (keeps_turn_) release_turn();
   // Whoever did not get through recovery does not know where the log ends, and writes nothing.
-  if (control_ == nullptr || !recovered_ || !read_only_reason_.empty()) return {};
+  if (control_ == nullptr || !recovered_) return {};
   // The last one out writes the closing frame; others leave the log as it is.
   control_->unlock(LockByte::presence);
+  if (!read_only_reason_.empty()) return {};
   AEON_ASSIGN(const bool alone,
               control_->try_lock(LockByte::presence, storage::LockMode::exclusive));
   if (!alone) return {};
@@ -291,6 +308,7 @@ Status Store::close() {
 
 // Names the manifest record that was last, so that damage that hides a record is noticed.
 Status Store::append_closing_frame() {
+  AEON_TRY(manifest_.make_durable());
   std::string payload;
   storage::Encoder encoder(payload);
   encoder.fixed(manifest_.position().file_number);

@@ -1,5 +1,8 @@
 #include "engine/palace.hpp"
 
+#include <algorithm>
+#include <cstring>
+
 #include <fmt/format.h>
 
 #include "engine/store.hpp"
@@ -39,6 +42,21 @@ Status Palace::close() { return store_->close(); }
 
 Result<Ack> Palace::commit(Batch batch, Durability level) {
   return store_->commit(std::move(batch), level);
+}
+
+Result<StoredPayload> Palace::store_payload(ContentType type, std::uint64_t bytes,
+                                            const PayloadSource& source) {
+  return store_->store_payload(type, bytes, source);
+}
+
+Result<StoredPayload> Palace::store_payload(ContentType type, std::string_view content) {
+  return store_->store_payload(type, content.size(),
+                               [content](std::span<std::byte> buffer) mutable {
+                                 const std::size_t count = std::min(buffer.size(), content.size());
+                                 std::memcpy(buffer.data(), content.data(), count);
+                                 content.remove_prefix(count);
+                                 return Result<std::size_t>(count);
+                               });
 }
 
 Snapshot Palace::snapshot() const { return Snapshot(*store_, store_->visible()); }

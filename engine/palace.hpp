@@ -5,8 +5,12 @@
 // readers wait for nobody.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "engine/model.hpp"
 #include "storage/result.hpp"
@@ -49,6 +53,10 @@ class Snapshot {
 
   // The version of memory `id` that is visible at this instant. Errors: unknown_id, damaged.
   [[nodiscard]] Status get(MemoryId id, Memory& memory, bool with_vectors = false) const;
+  // The content in place, without a copy: valid as long as this snapshot. Nothing when it is
+  // compressed (get() reads it then). Pages are checked as they are first read, a stored payload's
+  // own hash is not; get() and verify() do that. Errors: unknown_id, damaged.
+  [[nodiscard]] Result<std::optional<std::string_view>> view_content(MemoryId id) const;
   // The id of the visible memory with that key. Errors: unknown_id, unknown_tenant.
   [[nodiscard]] Result<MemoryId> find_key(std::string_view tenant, std::string_view key) const;
   // Ids of the visible memories from `after` (exclusive) on, ascending, at most `limit`.
@@ -108,6 +116,19 @@ class Palace {
   // this Palace, and to other processes within 10 ms. Ids that the batch created are in
   // Ack::ids. Errors: those of the operations, read_only, disk_full, writer_stopped.
   [[nodiscard]] Result<Ack> commit(Batch batch, Durability level = Durability::sync);
+
+  // Fills the buffer from a payload's next bytes and returns how many came; 0 ends it.
+  using PayloadSource = std::function<Result<std::size_t>(std::span<std::byte>)>;
+  // Puts a payload of `bytes` bytes (up to kMaxPayloadBytes; above kMaxInlineBytes there is no
+  // other way) on the device, with the memory of one piece, for NewMemory::payload of a later
+  // commit. It is durable on return, and nobody's until a commit names it; its space is taken until
+  // then too. Stored raw, so that Snapshot::view_content() reads it in place. Runs beside readers
+  // and writers, waits for a checkpoint that is under way. Errors: too_large, invalid_utf8 (for
+  // text), invalid_argument (the source ended early), those of the source, busy, read_only,
+  // disk_full; nothing is left behind.
+  [[nodiscard]] Result<StoredPayload> store_payload(ContentType type, std::uint64_t bytes,
+                                                    const PayloadSource& source);
+  [[nodiscard]] Result<StoredPayload> store_payload(ContentType type, std::string_view content);
 
   // The newest instant this Palace has seen, own commits included. Wait-free, allocates nothing.
   [[nodiscard]] Snapshot snapshot() const;

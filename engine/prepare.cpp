@@ -63,8 +63,13 @@ Status check_memory(const NewMemory& memory) {
     return fail(Errc::invalid_key, "put-if-absent and put-if-version need a key; it is empty");
   }
   if (memory.content.size() > kMaxInlineBytes) {
-    return fail(Errc::too_large, fmt::format("content has {} bytes; at most {} fit",
-                                             memory.content.size(), kMaxInlineBytes));
+    return fail(Errc::too_large,
+                fmt::format("content has {} bytes; at most {} fit into a commit: store it ahead as "
+                            "a payload",
+                            memory.content.size(), kMaxInlineBytes));
+  }
+  if (memory.payload && !memory.content.empty()) {
+    return fail(Errc::invalid_argument, "a memory has content and a payload; give one of them");
   }
   if (memory.content_type == ContentType::text) AEON_TRY(check_text(memory.content, "text"));
   AEON_TRY(check_metadata(memory.metadata));
@@ -153,11 +158,13 @@ Status prepare_rows(const NewMemory& memory, const KnownSpaces& spaces,
     AEON_TRY(prepare_row(*spec, vector.values, rows));
   }
   const SpaceSpec* lexical = spaces.lexical();
-  if (!memory.embed || lexical == nullptr || memory.content_type != ContentType::text) return {};
+  const ContentType type = memory.payload ? memory.payload->content_type : memory.content_type;
+  if (!memory.embed || lexical == nullptr || type != ContentType::text) return {};
   for (const PreparedRow& row : rows) {
     if (row.space == lexical->name) return {};
   }
-  const std::span<const float> values = embed_lexically(memory.content);
+  const std::span<const float> values =
+      embed_lexically(memory.payload ? memory.payload->head : memory.content);
   return values.empty() ? Status{} : prepare_row(*lexical, values, rows);
 }
 

@@ -188,6 +188,12 @@ class Resolver {
     record.session = state.session;
     AEON_ASSIGN(record.kind, name_number(NameClass::kind, 0, memory.kind));
     record.content_type = memory.content_type;
+    record.content = memory.content;
+    if (memory.payload) {
+      record.content_type = memory.payload->content_type;
+      record.content = preview_of(memory.payload->head, record.content_type);
+      record.blob = memory.payload->place;
+    }
     record.commit_time = time_;
     record.event_time = memory.event_time.value_or(time_);
     record.valid_from = memory.valid_from;
@@ -196,7 +202,6 @@ class Resolver {
     record.importance = memory.importance;
     record.key = state.key;
     record.metadata = memory.metadata;
-    record.content = memory.content;
     for (const PreparedRow& row : prepared_.rows[index_]) {
       AEON_ASSIGN(const RowName name, next_row(row.space));
       record.rows.push_back(name);

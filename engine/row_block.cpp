@@ -13,8 +13,8 @@ namespace aeon::engine {
 
 namespace {
 
-// The sum of term(i) for i < count, in double: eight chains that are added up in a fixed order. So it
-// does not depend on the instruction set, and no addition waits for the one before it.
+// The sum of term(i) for i < count, in double: eight chains that are added up in a fixed order. So
+// it does not depend on the instruction set, and no addition waits for the one before it.
 template <typename Term>
 double sum_of(std::size_t count, const Term& term) {
   constexpr std::size_t kChains = 8;

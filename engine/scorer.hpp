@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/route.hpp"
 #include "engine/row_block.hpp"
 #include "simd/kernels.hpp"
 
@@ -29,6 +30,11 @@ class Scorer {
   [[nodiscard]] std::uint32_t scan(const RowBlock& block, std::uint32_t first, std::uint32_t count,
                                    float threshold);
   [[nodiscard]] const Bounds& passed(std::uint32_t index) const { return passed_[index]; }
+
+  // What the clusters of a route promise, comparable with scores (route.hpp).
+  void promise(const RouteView& route, float reach, std::vector<float>& promises) const {
+    Promises(int8_, scale_, norm_, metric_).rate(route, reach, promises);
+  }
 
   // The score by the stored values. False when they are damaged.
   [[nodiscard]] bool rescore(const RowBlock& block, std::uint32_t row, float& score);

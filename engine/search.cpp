@@ -27,10 +27,19 @@ constexpr auto kBetter = [](const Scored& a, const Scored& b) {
   return a.score != b.score ? a.score > b.score : a.id < b.id;
 };
 
+// A cluster that may be read.
+struct Offer {
+  float promise = 0;
+  std::uint32_t segment = 0;
+  const ClusterEntry* entry = nullptr;
+};
+
 // Buffers of one thread, kept warm between searches.
 struct SearchScratch {
   std::vector<RowBlock> blocks;
   std::vector<Candidate> candidates;
+  std::vector<Offer> offers;  // max-heap
+  std::vector<float> promises;
   std::vector<float> lower_bounds;  // min-heap of the k best lower bounds
   std::vector<Scored> best;         // min-heap of the k best rescored
   Scorer scorer;
@@ -41,12 +50,13 @@ SearchScratch& scratch() {
   return instance;
 }
 
-class ExactSearch {
+class RowSearch {
  public:
-  ExactSearch(const Reading& reading, const VectorSearch& search, SearchScratch& scratch)
+  RowSearch(const Reading& reading, const VectorSearch& search, SearchScratch& scratch)
       : reading_(reading), search_(search), scratch_(scratch) {
     scratch_.blocks.clear();
     scratch_.candidates.clear();
+    scratch_.offers.clear();
     scratch_.lower_bounds.clear();
     scratch_.best.clear();
     scratch_.scorer.prepare(search.vector, search.space->spec.metric);
@@ -55,6 +65,7 @@ class ExactSearch {
   Status run(Answer& answer) {
     collect_blocks();
     for (std::uint32_t i = 0; i < scratch_.blocks.size(); ++i) AEON_TRY(scan(i));
+    AEON_TRY(scan_offers());
     rescore();
     fill(answer);
     return {};
@@ -63,17 +74,54 @@ class ExactSearch {
  private:
   void collect_blocks() {
     const std::uint32_t space = search_.space->number;
-    for (const auto& segment : reading_.view.segments()) {
-      for (const ClusterEntry& entry : find_partition(segment->clusters(), space, search_.tenant)) {
-        const RowBlock block = read_cluster(segment->segment(), entry, damaged_);
-        if (block.count > 0) scratch_.blocks.push_back(block);
-      }
+    const auto segments = reading_.view.segments();
+    for (std::uint32_t i = 0; i < segments.size(); ++i) {
+      const auto entries = find_partition(segments[i]->clusters(), space, search_.tenant);
+      if (search_.recall < 1 && take_offers(i, entries)) continue;
+      for (const ClusterEntry& entry : entries) push_block(segments[i]->segment(), entry);
     }
+    std::ranges::make_heap(scratch_.offers, {}, &Offer::promise);
     for (const auto& tail : reading_.view.tails()) {
       const RowTail* rows = tail->rows(space, search_.tenant);
       if (rows == nullptr) continue;
       rows->for_each_block([this](const RowBlock& block) { scratch_.blocks.push_back(block); });
     }
+  }
+
+  bool push_block(const storage::Segment& segment, const ClusterEntry& entry) {
+    const RowBlock block = read_cluster(segment, entry, damaged_);
+    if (block.count == 0) return false;
+    scratch_.blocks.push_back(block);
+    return true;
+  }
+
+  // False where the segment has no route that holds; its rows are all scanned then.
+  bool take_offers(std::uint32_t index, std::span<const ClusterEntry> entries) {
+    const SegmentView& segment = *reading_.view.segments()[index];
+    const RouteEntry* entry = segment.route(search_.space->number, search_.tenant);
+    RouteView route;
+    if (entry == nullptr || entry->dimension != search_.vector.size() ||
+        !read_route(segment.segment(), *entry, route)) {
+      return false;
+    }
+    scratch_.scorer.promise(route, reach_for(*entry, search_.recall), scratch_.promises);
+    for (std::uint32_t i = 0; i < route.clusters; ++i) {
+      scratch_.offers.push_back({scratch_.promises[i], index, &entries[i]});
+    }
+    return true;
+  }
+
+  Status scan_offers() {
+    auto& offers = scratch_.offers;
+    while (!offers.empty() && offers.front().promise >= threshold_) {
+      std::ranges::pop_heap(offers, {}, &Offer::promise);
+      const Offer offer = offers.back();
+      offers.pop_back();
+      if (push_block(reading_.view.segments()[offer.segment]->segment(), *offer.entry)) {
+        AEON_TRY(scan(static_cast<std::uint32_t>(scratch_.blocks.size() - 1)));
+      }
+    }
+    return {};
   }
 
   Status scan(std::uint32_t index) {
@@ -93,7 +141,12 @@ class ExactSearch {
     if (bounds.upper < threshold_) return {};
     const RowBlock& block = scratch_.blocks[block_index];
     if (!matches(block, bounds.row)) return {};
-    if (reading_.ended_at(search_.space->number, block.nodes[bounds.row], damaged_) != 0) return {};
+    // A row whose end can't be read may have been forgotten: it is left out.
+    bool unknown = false;
+    const CommitNumber ended =
+        reading_.ended_at(search_.space->number, block.nodes[bounds.row], unknown);
+    damaged_ = damaged_ || unknown;
+    if (ended != 0 || unknown) return {};
     if (search_.filter != nullptr) {
       AEON_ASSIGN(const bool kept, passes_filter(block.ids[bounds.row]));
       if (!kept) return {};
@@ -112,8 +165,13 @@ class ExactSearch {
   }
 
   Result<bool> passes_filter(MemoryId id) {
-    AEON_ASSIGN(const bool visible, reading_.try_version(id, scratch_.version));
-    return visible && search_.filter->matches(scratch_.version.record.metadata);
+    const Result<bool> visible = reading_.try_version(id, scratch_.version);
+    if (!visible && visible.error().code == Errc::damaged) {
+      damaged_ = true;  // what it says is not known; the rest answers
+      return false;
+    }
+    if (!visible) return std::unexpected(visible.error());
+    return *visible && search_.filter->matches(scratch_.version.record.metadata);
   }
 
   void push_lower_bound(float lower) {
@@ -169,7 +227,7 @@ class ExactSearch {
     }
     answer.commit = reading_.commit;
     answer.partial = damaged_;
-    answer.exact = !damaged_;
+    answer.exact = !damaged_ && scratch_.offers.empty();
     answer.rows_scanned = rows_scanned_;
   }
 
@@ -186,8 +244,8 @@ class ExactSearch {
 
 }  // namespace
 
-Status search_exact(const Reading& reading, const VectorSearch& search, Answer& answer) {
-  return ExactSearch(reading, search, scratch()).run(answer);
+Status search_rows(const Reading& reading, const VectorSearch& search, Answer& answer) {
+  return RowSearch(reading, search, scratch()).run(answer);
 }
 
 }  // namespace aeon::engine

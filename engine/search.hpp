@@ -1,12 +1,16 @@
-// Exact search: every row of a space and tenant is compared at INT8, and every row whose INT8 score
-// could still belong among the k best is rescored at the stored precision.
+// Search: rows are compared at INT8, and every row whose INT8 score could still belong among the k
+// best is rescored at the stored precision.
 //
-// Why the answer is exact and not only likely: write q = q' + dq and x = x' + dx, with q', x' the
-// INT8 images. Then |q.x - q'.x'| <= |q| |dx| + |dq| |x'| (Cauchy-Schwarz), both lengths are known
-// (a row carries |dx| as `error`), so each INT8 score comes with a margin. The k-th best lower
-// bound is a threshold; a row whose upper bound is below it can't be among the k best by
-// stored-precision score. All others are rescored, and the k best of those are the answer. The
-// margins hold a surplus for float rounding.
+// Which rows: all of the tails and of segments that hold few; where a segment has a route
+// (route.hpp), its clusters by falling promise until the next one promises less than the k-th best
+// score so far. With a wanted recall of 1 all rows are compared and the answer is exact.
+//
+// Why the answer over the rows compared is exact and not only likely: write q = q' + dq and
+// x = x' + dx, with q', x' the INT8 images. Then |q.x - q'.x'| <= |q| |dx| + |dq| |x'|
+// (Cauchy-Schwarz), both lengths are known (a row carries |dx| as `error`), so each INT8 score
+// comes with a margin. The k-th best lower bound is a threshold; a row whose upper bound is below
+// it can't be among the k best by stored-precision score. All others are rescored, and the k best
+// of those are the answer. The margins hold a surplus for float rounding.
 #pragma once
 
 #include <span>
@@ -23,6 +27,7 @@ struct VectorSearch {
   std::uint32_t tenant = 0;
   std::span<const float> vector;  // space->spec.dimension finite values
   std::uint32_t k = 10;
+  float recall = 1;           // wanted: within (0, 1]
   std::uint32_t session = 0;  // 0: any
   std::uint32_t kind = 0;     // 0: any
   TimeNs since = kBeginningOfTime;
@@ -32,7 +37,7 @@ struct VectorSearch {
 
 // Fills hits, partial, exact and rows_scanned of `answer`. Wait-free; allocates nothing once the
 // calling thread and the answer are warm. Errors: damaged (a filter needed a damaged record).
-[[nodiscard]] Status search_exact(const Reading& reading, const VectorSearch& search,
-                                  Answer& answer);
+[[nodiscard]] Status search_rows(const Reading& reading, const VectorSearch& search,
+                                 Answer& answer);
 
 }  // namespace aeon::engine

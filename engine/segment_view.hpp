@@ -25,6 +25,9 @@ class SegmentView {
   [[nodiscard]] const storage::Segment& segment() const noexcept { return *segment_; }
   [[nodiscard]] const storage::RunReader& run() const noexcept { return *run_; }
   [[nodiscard]] std::span<const ClusterEntry> clusters() const noexcept { return clusters_; }
+  // The route of a partition whose rows are grouped, else null.
+  [[nodiscard]] const RouteEntry* route(std::uint32_t space, std::uint32_t tenant) const noexcept;
+  [[nodiscard]] std::span<const RouteEntry> routes() const noexcept { return routes_; }
   // The settled commit headers, in order, checked. Errors: damaged.
   [[nodiscard]] Result<std::span<const wal::CommitHeader>> headers() const;
   // All settled ends, checked. Errors: damaged.
@@ -39,6 +42,7 @@ class SegmentView {
   std::shared_ptr<const storage::Segment> segment_;
   std::optional<storage::RunReader> run_;
   std::span<const ClusterEntry> clusters_;
+  std::span<const RouteEntry> routes_;
   std::uint64_t ends_offset_ = 0;
   std::uint64_t ends_count_ = 0;
 };

@@ -6,7 +6,6 @@
 
 #include <fmt/format.h>
 
-#include "engine/text/utf8.hpp"
 #include "engine/version_record.hpp"
 #include "storage/blob_dictionary.hpp"
 #include "storage/merged_cursor.hpp"
@@ -75,9 +74,7 @@ class RunSettler {
     if (blobs_ == nullptr) AEON_TRY(open_blobs());
     AEON_ASSIGN(record_.blob, blobs_->append(storage::as_bytes(record_.content),
                                              storage::Compression::automatic));
-    record_.content = record_.content_type == ContentType::text
-                          ? truncate_utf8(record_.content, kPreviewBytes)
-                          : record_.content.substr(0, kPreviewBytes);
+    record_.content = preview_of(record_.content, record_.content_type);
     encoded_.clear();
     encode_version(encoded_, record_);
     value = encoded_;
@@ -130,7 +127,7 @@ Status write_array(storage::SegmentWriter& writer, storage::SectionKind kind,
 
 Result<SettledFiles> write_files(storage::Os& os, const std::string& directory,
                                  storage::PalaceUuid palace, std::uint64_t number,
-                                 const SettleSources& sources) {
+                                 SettleSources& sources) {
   SettledFiles files;
   AEON_ASSIGN(const auto writer,
               storage::SegmentWriter::create(os, directory, palace, storage::FileKind::segment,
@@ -160,6 +157,7 @@ SettleSources sources_of(std::span<const std::shared_ptr<Tail>> tails, const Cat
       partition.tenant = rows->tenant();
       partition.dimension = spec.dimension;
       partition.precision = spec.precision;
+      partition.metric = spec.metric;
       rows->for_each_block([&](const RowBlock& block) { partition.blocks.push_back(block); });
     }
     const std::vector<EndEntry> ends = tail->ends();
@@ -175,7 +173,8 @@ SettleSources sources_of(std::span<const std::shared_ptr<Tail>> tails, const Cat
   return sources;
 }
 
-Result<SettleSources> sources_of(std::span<const std::shared_ptr<const SegmentView>> segments) {
+Result<SettleSources> sources_of(std::span<const std::shared_ptr<const SegmentView>> segments,
+                                 const Catalog& catalog) {
   SettleSources sources;
   PartitionMap partitions;
   for (const auto& segment : segments) {
@@ -185,6 +184,13 @@ Result<SettleSources> sources_of(std::span<const std::shared_ptr<const SegmentVi
       partition.tenant = entry.tenant;
       partition.dimension = entry.dimension;
       partition.precision = static_cast<Precision>(entry.precision);
+      const SpaceInfo* space = catalog.at(entry.space);
+      if (space == nullptr) {
+        return fail(Errc::damaged, fmt::format("merging: {} holds rows of a space that does not "
+                                               "exist; run aeon verify",
+                                               segment->segment().path()));
+      }
+      partition.metric = space->spec.metric;
       bool damaged = false;
       partition.blocks.push_back(read_cluster(segment->segment(), entry, damaged));
       if (damaged) {
@@ -211,7 +217,7 @@ Result<SettleSources> sources_of(std::span<const std::shared_ptr<const SegmentVi
 
 Result<SettledFiles> write_settled(storage::Os& os, const std::string& directory,
                                    storage::PalaceUuid palace, std::uint64_t number,
-                                   const SettleSources& sources) {
+                                   SettleSources& sources) {
   auto files = write_files(os, directory, palace, number, sources);
   if (!files) {
     // Nothing names them; what can't be removed now is removed at the next open.

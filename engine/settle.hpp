@@ -34,7 +34,7 @@ struct SettleSources {
                                        const Catalog& catalog);
 // The sources of adjacent segments, oldest first, which must stay alive. Errors: damaged.
 [[nodiscard]] Result<SettleSources> sources_of(
-    std::span<const std::shared_ptr<const SegmentView>> segments);
+    std::span<const std::shared_ptr<const SegmentView>> segments, const Catalog& catalog);
 
 struct SettledFiles {
   storage::SegmentInfo segment;
@@ -45,6 +45,6 @@ struct SettledFiles {
 // directory not. Errors: those of the writers, damaged. On an error the files are unlinked.
 [[nodiscard]] Result<SettledFiles> write_settled(storage::Os& os, const std::string& directory,
                                                  storage::PalaceUuid palace, std::uint64_t number,
-                                                 const SettleSources& sources);
+                                                 SettleSources& sources);
 
 }  // namespace aeon::engine

@@ -103,11 +103,17 @@ Status Snapshot::recall(const Query& query, Answer& answer) const {
   if (query.vector.empty() && query.text.empty()) {
     return fail(Errc::invalid_argument, "the query has neither a vector nor text");
   }
+  if (!(query.target_recall > 0 && query.target_recall <= 1)) {
+    return fail(Errc::invalid_argument,
+                fmt::format("the target recall is {}; it must be above 0 and at most 1",
+                            query.target_recall));
+  }
   engine::VectorSearch search;
   AEON_ASSIGN(search.space, space_of(reading, query.space));
   AEON_ASSIGN(search.tenant, reading.tenant_number(query.tenant));
   AEON_ASSIGN(search.vector, vector_of(query, search.space->spec));
   search.k = query.k;
+  search.recall = query.target_recall;
   search.since = query.since;
   search.until = query.until;
   std::unique_ptr<engine::Filter> filter;
@@ -125,7 +131,7 @@ Status Snapshot::recall(const Query& query, Answer& answer) const {
     AEON_ASSIGN(search.kind, reading.number_of(NameClass::kind, 0, query.kind));
     nothing = nothing || search.kind == 0;
   }
-  if (!nothing) return engine::search_exact(reading, search, answer);
+  if (!nothing) return engine::search_rows(reading, search, answer);
   clear(answer, commit_);
   return {};
 }
@@ -171,6 +177,13 @@ Status Snapshot::get(MemoryId id, Memory& memory, bool with_vectors) const {
   AEON_TRY(reading.read_content(record, memory.content));
   memory.vectors.clear();
   return with_vectors ? read_vectors(reading, record, version.commit, id, memory) : Status{};
+}
+
+Result<std::optional<std::string_view>> Snapshot::view_content(MemoryId id) const {
+  Reading::Version version;
+  const Reading reading = this->reading();
+  AEON_TRY(reading.find_version(id, version));
+  return reading.view_content(version.record);
 }
 
 Result<MemoryId> Snapshot::find_key(std::string_view tenant, std::string_view key) const {

@@ -6,6 +6,7 @@
 //   turn.cpp        taking turns at the log with other processes
 //   background.cpp  the threads that follow and settle
 //   follow.cpp      taking over what other processes committed or settled
+//   payload.cpp     payloads that are stored ahead of the commit that names them
 //   checkpoint.cpp  settling tails into segments, merging segments
 //
 // Readers use `view_` and `visible_` only. Everything else belongs to whoever holds a mutex:
@@ -48,6 +49,8 @@ class Store {
   Store& operator=(const Store&) = delete;
 
   [[nodiscard]] Result<Ack> commit(Batch batch, Durability level);
+  [[nodiscard]] Result<StoredPayload> store_payload(ContentType type, std::uint64_t bytes,
+                                                    const Palace::PayloadSource& source);
   [[nodiscard]] Status checkpoint(bool merge_all);
   [[nodiscard]] Status catch_up();  // to what other processes have written by now
   [[nodiscard]] Status close();
@@ -141,6 +144,7 @@ class Store {
   Status adopt_manifest() AEON_REQUIRES(write_mutex_);
   Status adopt_newest() AEON_REQUIRES(write_mutex_);
   Status adopt_state() AEON_REQUIRES(write_mutex_);
+  Status adopt_blobs() AEON_REQUIRES(write_mutex_);
 
   Status with_newest_manifest(Status (Store::*step)()) AEON_REQUIRES(write_mutex_);
   Status load_and_follow() AEON_REQUIRES(write_mutex_);
@@ -159,7 +163,30 @@ class Store {
   Status verify_log(VerifyReport& report) AEON_REQUIRES(write_mutex_);
   Status read_log(VerifyReport& report) AEON_REQUIRES(write_mutex_);
 
+  // payload.cpp
+  [[nodiscard]] Status check_payloads(const Batch& batch) const;
+  [[nodiscard]] Result<std::uint64_t> reserve_file();
+  Status publish_payload(const storage::SegmentInfo& file);
+  Status remove_staged() AEON_REQUIRES(write_mutex_);
+  [[nodiscard]] std::string staging() const { return directory_ + "/staging"; }
+
+  // The upkeep lock, in this process and among processes, for as long as it lives; other processes
+  // are waited for as long as `patience_ns`. status(): busy when one of them has it, read_only.
+  class AEON_SCOPED_CAPABILITY UpkeepLock {
+   public:
+    UpkeepLock(Store& store, std::int64_t patience_ns) AEON_ACQUIRE(store.upkeep_mutex_);
+    ~UpkeepLock() AEON_RELEASE();
+    UpkeepLock(const UpkeepLock&) = delete;
+    UpkeepLock& operator=(const UpkeepLock&) = delete;
+    [[nodiscard]] const Status& status() const noexcept { return status_; }
+
+   private:
+    Store& store_;
+    Status status_;
+  };
+
   // checkpoint.cpp
+  [[nodiscard]] Status take_upkeep(std::int64_t patience_ns);
   Status begin_upkeep();
   Status prepare_spare(std::uint64_t bytes);
   Status settle();
@@ -220,8 +247,8 @@ class Store {
   std::atomic<bool> wants_checkpoint_{false};
   std::atomic<std::uint64_t> spare_bytes_{0};  // of a log file to be made ahead; 0: none
   std::uint64_t spare_asked_for_ AEON_GUARDED_BY(write_mutex_) = 0;  // the log number then
-  std::atomic<std::uint32_t> upkeep_wake_{0};  // futex
-  std::unique_ptr<SyncHelper> sync_helper_;    // null without background threads
+  std::atomic<std::uint32_t> upkeep_wake_{0};                        // futex
+  std::unique_ptr<SyncHelper> sync_helper_;  // null without background threads
   std::thread follower_;
   std::thread upkeep_;
 };

@@ -1,5 +1,7 @@
 #include "engine/version_record.hpp"
 
+#include "engine/text/utf8.hpp"
+
 #include "storage/codec.hpp"
 
 namespace aeon::engine {
@@ -67,6 +69,11 @@ bool decode_rows(storage::Decoder& decoder, std::vector<RowName>& rows) {
 }
 
 }  // namespace
+
+std::string_view preview_of(std::string_view content, ContentType type) noexcept {
+  return type == ContentType::text ? truncate_utf8(content, kPreviewBytes)
+                                   : content.substr(0, kPreviewBytes);
+}
 
 void encode_version(std::string& out, const VersionRecord& r) {
   storage::Encoder encoder(out);

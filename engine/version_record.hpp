@@ -45,6 +45,8 @@ struct VersionRecord {
 inline constexpr std::size_t kInlineContentBytes = 96;
 inline constexpr std::size_t kPreviewBytes = 48;
 
+[[nodiscard]] std::string_view preview_of(std::string_view content, ContentType type) noexcept;
+
 void encode_version(std::string& out, const VersionRecord& record);
 // False when the bytes are no version record. `record.rows` keeps its capacity.
 [[nodiscard]] bool decode_version(std::string_view value, VersionRecord& record);

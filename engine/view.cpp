@@ -95,18 +95,29 @@ Status Reading::find_version(MemoryId id, Version& version) const {
   return fail(Errc::unknown_id, fmt::format("no memory {} is visible at commit {}", id, commit));
 }
 
+Result<const BlobFile*> Reading::blob_file(const storage::BlobRef& blob) const {
+  const auto file = view.blobs().find(blob.file);
+  if (file != view.blobs().end()) return file->second.get();
+  return fail(Errc::damaged, fmt::format("a memory's content lies in blob-{:06}, which the "
+                                         "manifest does not name; run aeon verify",
+                                         blob.file));
+}
+
 Status Reading::read_content(const VersionRecord& record, std::string& content) const {
   if (!record.blob) {
     content.assign(record.content);
     return {};
   }
-  const auto file = view.blobs().find(record.blob->file);
-  if (file == view.blobs().end()) {
-    return fail(Errc::damaged, fmt::format("a memory's content lies in blob-{:06}, which the "
-                                           "manifest does not name; run aeon verify",
-                                           record.blob->file));
-  }
-  return file->second->reader->read(*record.blob, content);
+  AEON_ASSIGN(const BlobFile* file, blob_file(*record.blob));
+  return file->reader->read(*record.blob, content);
+}
+
+Result<std::optional<std::string_view>> Reading::view_content(const VersionRecord& record) const {
+  if (!record.blob) return record.content;
+  if (storage::blob_encoding(record.blob->flags) != storage::BlobEncoding::raw) return std::nullopt;
+  AEON_ASSIGN(const BlobFile* file, blob_file(*record.blob));
+  AEON_ASSIGN(const auto bytes, file->reader->view(*record.blob));
+  return storage::as_view(bytes);
 }
 
 Result<MemoryId> Reading::key_owner(std::uint32_t tenant, std::string_view key) const {

@@ -99,8 +99,13 @@ struct Reading {
   [[nodiscard]] Status find_version(MemoryId id, Version& version) const;
   // The same without an error for what is not visible: false then.
   [[nodiscard]] Result<bool> try_version(MemoryId id, Version& version) const;
+  // The file of a blob. Errors: damaged when the view has none.
+  [[nodiscard]] Result<const BlobFile*> blob_file(const storage::BlobRef& blob) const;
   // The whole content of a version.
   [[nodiscard]] Status read_content(const VersionRecord& record, std::string& content) const;
+  // The same in place; nothing when it is compressed.
+  [[nodiscard]] Result<std::optional<std::string_view>> view_content(
+      const VersionRecord& record) const;
   // The id that holds a unique key, or 0.
   [[nodiscard]] Result<MemoryId> key_owner(std::uint32_t tenant, std::string_view key) const;
 };

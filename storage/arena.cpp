@@ -52,8 +52,7 @@ bool Arena::add_chunk(std::size_t at_least) noexcept {
 }
 
 bool Arena::commit_up_to(std::size_t end) noexcept {
-  const std::size_t step =
-      std::clamp(std::bit_floor(committed_bytes() / 8), kLeastStep, kMostStep);
+  const std::size_t step = std::clamp(std::bit_floor(committed_bytes() / 8), kLeastStep, kMostStep);
   const std::size_t target = std::min(round_up(end, step), last_->memory.size());
   assert(end <= target && ready_ < target);
   try {

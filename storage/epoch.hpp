@@ -53,19 +53,19 @@
 namespace aeon::storage {
 
 struct alignas(64) EpochSlot {
-  std::atomic<std::uint64_t> epoch{0};      // 0: its thread is not reading
-  std::atomic<std::uint64_t> domain{0};     // 0: free; 1: its domain is gone; else the domain's id
-  std::uint32_t depth = 0;                  // owner only: guards that are open now
-  EpochSlot* next = nullptr;                // all slots; fixed once the slot is in the list
-  EpochSlot* next_of_thread = nullptr;      // owner only: slots of this thread
+  std::atomic<std::uint64_t> epoch{0};   // 0: its thread is not reading
+  std::atomic<std::uint64_t> domain{0};  // 0: free; 1: its domain is gone; else the domain's id
+  std::uint32_t depth = 0;               // owner only: guards that are open now
+  EpochSlot* next = nullptr;             // all slots; fixed once the slot is in the list
+  EpochSlot* next_of_thread = nullptr;   // owner only: slots of this thread
 };
 
 // What a thread remembers. Trivial, so that reading it needs no initialisation check.
 struct EpochThread {
-  std::uint64_t domain = 0;         // the domain used last
-  EpochSlot* slot = nullptr;        // and this thread's slot in it
-  EpochSlot* slots = nullptr;       // all slots of this thread
-  bool ended = false;               // its slots were handed back
+  std::uint64_t domain = 0;    // the domain used last
+  EpochSlot* slot = nullptr;   // and this thread's slot in it
+  EpochSlot* slots = nullptr;  // all slots of this thread
+  bool ended = false;          // its slots were handed back
 };
 extern constinit thread_local EpochThread epoch_thread;
 
@@ -75,9 +75,9 @@ struct EpochStats {
   std::uint64_t open_guards = 0;          // threads inside a guard, nested ones counted once
   std::uint64_t retired_objects = 0;      // waiting to be freed
   std::uint64_t retired_bytes = 0;
-  std::uint64_t freed_objects = 0;        // since the domain began
-  std::uint64_t kept_objects = 0;         // never freed: no memory to remember them
-  std::uint64_t slots = 0;                // of all domains of the process; most threads at once
+  std::uint64_t freed_objects = 0;  // since the domain began
+  std::uint64_t kept_objects = 0;   // never freed: no memory to remember them
+  std::uint64_t slots = 0;          // of all domains of the process; most threads at once
 };
 
 class EpochDomain {

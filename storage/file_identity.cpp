@@ -15,8 +15,7 @@ std::uint64_t file_number(std::string_view name, std::string_view prefix) {
   if (name[prefix.size()] != '-') return 0;
   const std::string_view digits = name.substr(prefix.size() + 1);
   std::uint64_t number = 0;
-  const auto [end, code] =
-      std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  const auto [end, code] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
   if (code != std::errc{} || end != digits.data() + digits.size()) return 0;
   return file_name(prefix, number) == name ? number : 0;
 }

@@ -52,7 +52,8 @@ Status Manifest::load_records(Loaded& l) const {
   AEON_ASSIGN(const std::uint64_t size, l.file->size());
   const auto damaged = [&](std::uint64_t offset, std::string_view what) {
     return fail(Errc::damaged, fmt::format("{}: the record at offset {} {}; restore the file from "
-                                           "a copy or run repair", l.path, offset, what));
+                                           "a copy or run repair",
+                                           l.path, offset, what));
   };
   if (size < l.end) return damaged(l.end, "and what is behind it were cut off");
   std::optional<format::Record> last;
@@ -88,8 +89,7 @@ Result<Manifest::Loaded> Manifest::load(std::uint64_t number, bool distrust_cach
   Loaded l;
   l.path = path_of(number);
   l.position.file_number = number;
-  AEON_ASSIGN(l.file,
-              os_->open_file(l.path, read_only_ ? OpenMode::read : OpenMode::read_write));
+  AEON_ASSIGN(l.file, os_->open_file(l.path, read_only_ ? OpenMode::read : OpenMode::read_write));
   if (distrust_cache) l.file->drop_cache();
   std::string page(kPageBytes, '\0');
   AEON_ASSIGN(const std::size_t got, l.file->read_at(std::as_writable_bytes(std::span(page)), 0));
@@ -117,7 +117,10 @@ Result<Manifest::Loaded> Manifest::load_newest(bool distrust_cache) const {
 
 bool Manifest::adopt(Loaded l) {
   const bool changed = l.state.sequence != state_.sequence;
-  if (l.position.file_number != position_.file_number || l.end != end_) ours_ = false;
+  if (l.position.file_number != position_.file_number || l.end != end_) {
+    ours_ = false;
+    durable_ = false;
+  }
   file_ = std::move(l.file);
   state_ = std::move(l.state);
   position_ = l.position;
@@ -159,7 +162,8 @@ Result<bool> Manifest::refresh() {
     if (loaded.state.palace != state_.palace || loaded.state.sequence < state_.sequence) {
       return fail(Errc::damaged,
                   fmt::format("{}: the manifest went back to an older state or to another palace; "
-                              "was the directory replaced under an open palace?", directory_));
+                              "was the directory replaced under an open palace?",
+                              directory_));
     }
     return adopt(std::move(loaded));
   }
@@ -191,7 +195,8 @@ Status Manifest::append(ManifestState next) {
   if (read_only_) return fail(Errc::read_only, "the manifest was opened for reading only");
   if (!poison_.empty()) {
     return fail(Errc::read_only, fmt::format("{}: an earlier manifest write failed ({}); reopen "
-                                             "the palace", directory_, poison_));
+                                             "the palace",
+                                             directory_, poison_));
   }
   AEON_ASSIGN(const bool changed, refresh());
   if (changed) {
@@ -205,6 +210,21 @@ Status Manifest::append(ManifestState next) {
   const bool grown = end_ + record.size() > std::max(kReplaceBytes, 4 * record.size());
   if (grown || !ours_ || note_.bytes != 0) return replace(next);
   return append_in_place(next, record);
+}
+
+Status Manifest::make_durable() {
+  AEON_TRY(refresh());
+  if (ours_ || durable_) return {};
+  if (auto status = file_->sync(); !status) return poison(std::move(status).error());
+  file_->drop_cache();
+  const auto kept = load(position_.file_number, false);
+  // A sync that failed before may have left a record in the cache alone: it is written anew.
+  if (!kept || kept->position != position_) return replace(state_);
+  if (auto status = os_->sync_directory(directory_); !status) {
+    return poison(std::move(status).error());
+  }
+  durable_ = true;
+  return {};
 }
 
 Status Manifest::append_in_place(const ManifestState& next, std::string_view record) {
@@ -239,8 +259,7 @@ Result<std::unique_ptr<File>> Manifest::write_new_file(const std::string& path,
 Status Manifest::replace(const ManifestState& next) {
   const std::uint64_t number = position_.file_number + 1;
   const std::string fresh = directory_ + "/manifest.new";
-  AEON_ASSIGN(const auto record,
-              format::encode_record(next, position_.chain, number, kPageBytes));
+  AEON_ASSIGN(const auto record, format::encode_record(next, position_.chain, number, kPageBytes));
   auto file = write_new_file(fresh, number, next, record);
   if (!file) {
     static_cast<void>(os_->unlink(fresh));  // best effort: the next replacement removes it, too

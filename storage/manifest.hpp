@@ -47,7 +47,7 @@ struct BlobFileInfo {
 
 struct ManifestState {
   PalaceUuid palace;
-  std::uint64_t sequence = 0;        // counts records since the palace was created; set by append
+  std::uint64_t sequence = 0;  // counts records since the palace was created; set by append
   std::uint64_t epoch = 0;
   std::uint64_t settled_commit = 0;  // commits up to this one are in segments
   Hash128 settled_chain;             // the commit chain's hash at settled_commit
@@ -99,6 +99,12 @@ class Manifest {
   // append answers read_only.
   [[nodiscard]] Status append(ManifestState next);
 
+  // On return state() survives power loss, whoever wrote it: another process may have died before
+  // its sync, or the sync may have failed. Before anything that only state() allows is given up,
+  // and before anything durable names it. Under the lock. Errors: disk_full, after which the call
+  // may be repeated; any other ends appending.
+  [[nodiscard]] Status make_durable();
+
   // Adopts what other processes appended; true when the state changed. After an error the state is
   // the one before.
   [[nodiscard]] Result<bool> refresh();
@@ -132,6 +138,7 @@ class Manifest {
   ManifestPosition position_;
   std::uint64_t end_ = 0;  // file offset behind the last valid record
   bool ours_ = false;      // this object wrote and synced the last record and the file's name
+  bool durable_ = false;   // the last record was found on the device, the file's name synced
   RecoveryNote note_;
   std::string poison_;  // why no append is possible any more; empty: it is
 };

@@ -96,7 +96,8 @@ Result<PalaceUuid> decode_head(std::string_view page, std::uint64_t number,
   const auto damaged = [&] {
     return fail(Errc::damaged,
                 fmt::format("{}: the head (offset 0) does not match its sum; restore the file from "
-                            "a copy or run repair", path));
+                            "a copy or run repair",
+                            path));
   };
   if (page.size() < kPageBytes) return damaged();
   const auto head = load<Head>(page.data());
@@ -109,7 +110,8 @@ Result<PalaceUuid> decode_head(std::string_view page, std::uint64_t number,
   if (page.find_first_not_of('\0', sizeof head) != page.npos) return damaged();
   if (head.number != number) {
     return fail(Errc::damaged, fmt::format("{}: the head says manifest number {}; the file was "
-                                           "renamed", path, head.number));
+                                           "renamed",
+                                           path, head.number));
   }
   return head.palace;
 }

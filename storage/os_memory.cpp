@@ -57,7 +57,8 @@ OsMemory& OsMemory::operator=(OsMemory&& other) noexcept {
 Status OsMemory::commit(std::size_t offset, std::size_t bytes) {
   if (!inside(offset, bytes)) {
     return fail(Errc::invalid_argument, fmt::format("commit of {} bytes at {} in a reservation of "
-                                                    "{} bytes", bytes, offset, size_));
+                                                    "{} bytes",
+                                                    bytes, offset, size_));
   }
   if (bytes == 0) return {};
   const std::size_t first = down(offset);

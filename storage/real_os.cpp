@@ -19,9 +19,9 @@
 #include <cstdio>
 #include <ctime>
 
+#include <fmt/format.h>
 #include <boost/interprocess/exceptions.hpp>
 #include <boost/interprocess/mapped_region.hpp>
-#include <fmt/format.h>
 
 #include "storage/checksum.hpp"
 #include "storage/codec.hpp"
@@ -68,7 +68,7 @@ Result<Descriptor> open_descriptor(const std::string& path, int flags) {
 }
 
 Result<std::uint64_t> size_of(int fd, const std::string& path) {
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd, &status) != 0) return failed("fstat", path);
   return static_cast<std::uint64_t>(status.st_size);
 }
@@ -138,7 +138,7 @@ class RealFile final : public File {
   static short type_of(LockMode mode) { return mode == LockMode::shared ? F_RDLCK : F_WRLCK; }
 
   int set_lock(int command, std::uint64_t offset, short type) {
-    struct flock range {};  // l_pid must be 0 for open-file-description locks
+    struct flock range{};  // l_pid must be 0 for open-file-description locks
     range.l_type = type;
     range.l_whence = SEEK_SET;
     range.l_start = static_cast<off_t>(offset);
@@ -250,8 +250,8 @@ std::uint64_t read_boot_id() {
     const ssize_t got = uninterrupted([&] { return ::read(fd->get(), text.data(), text.size()); });
     if (got > 0) length = static_cast<std::size_t>(got);
   }
-  const std::uint64_t id = length >= 36 ? hash64(as_bytes({text.data(), 36}), 0)
-                                        : real_os().random_u64();
+  const std::uint64_t id =
+      length >= 36 ? hash64(as_bytes({text.data(), 36}), 0) : real_os().random_u64();
   return id == 0 ? 1 : id;
 }
 

@@ -30,8 +30,9 @@ Status RunBuilder::try_add(std::string_view key, std::string_view value) {
   }
   if (key.size() > run_format::kMaxKeyBytes || value.size() > run_format::kMaxValueBytes) {
     return fail(Errc::too_large, fmt::format("a run entry of {} key and {} value bytes is over the "
-                                             "limit of {} and {}", key.size(), value.size(),
-                                             run_format::kMaxKeyBytes, run_format::kMaxValueBytes));
+                                             "limit of {} and {}",
+                                             key.size(), value.size(), run_format::kMaxKeyBytes,
+                                             run_format::kMaxValueBytes));
   }
   const std::size_t grown = block_.bytes() + key.size() + value.size();
   if (!block_.empty() && grown > run_format::kBlockTargetBytes) AEON_TRY(flush_block());

@@ -26,9 +26,10 @@ Result<RunReader> RunReader::open(const Segment& segment) {
   run.entries_ = blocks->items;
   if (fences->items > fences->bytes / sizeof(Fence) || fences->items > blocks->items ||
       (fences->items == 0) != (blocks->bytes == 0)) {
-    return fail(Errc::damaged, fmt::format("{}: the run's sections contradict each other ({} "
-                                           "entries, {} fences in {} bytes)", segment.path(),
-                                           blocks->items, fences->items, fences->bytes));
+    return fail(Errc::damaged,
+                fmt::format("{}: the run's sections contradict each other ({} "
+                            "entries, {} fences in {} bytes)",
+                            segment.path(), blocks->items, fences->items, fences->bytes));
   }
   return run;
 }
@@ -51,8 +52,8 @@ std::optional<int> RunReader::compare_fence(std::uint64_t block, std::string_vie
   const auto found = fence(block);
   if (!found) return std::nullopt;
   if (found->key_prefix != prefix) return found->key_prefix < prefix ? -1 : 1;
-  const std::byte* const key = segment_->checked(fences_offset_ + found->key_offset,
-                                                 found->key_bytes);
+  const std::byte* const key =
+      segment_->checked(fences_offset_ + found->key_offset, found->key_bytes);
   if (key == nullptr) return std::nullopt;
   return compare_keys(as_view({key, found->key_bytes}), target);
 }
@@ -88,9 +89,9 @@ void RunCursor::reset(const RunReader& reader) noexcept {
 
 void RunCursor::fail_at(std::string_view what) {
   block_.close();
-  status_ = fail(Errc::damaged, fmt::format("{}: block {} of the run (offset {}) {}",
-                                            reader_->segment().path(), number_,
-                                            reader_->blocks_offset_ + offset_, what));
+  status_ = fail(Errc::damaged,
+                 fmt::format("{}: block {} of the run (offset {}) {}", reader_->segment().path(),
+                             number_, reader_->blocks_offset_ + offset_, what));
 }
 
 // Makes the block at that place the current one, standing before its first entry. False at the end

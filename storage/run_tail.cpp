@@ -106,8 +106,8 @@ RunTail::Node* RunTail::make_node(std::string_view key, std::string_view value,
       arena_.allocate(before + sizeof(Node) + key.size() + value.size(), alignof(Link));
   if (memory == nullptr) return nullptr;
   for (std::size_t at = 0; at < before; at += sizeof(Link)) new (memory + at) Link(nullptr);
-  auto* const node = new (memory + before) Node{static_cast<std::uint32_t>(key.size()),
-                                                static_cast<std::uint32_t>(value.size())};
+  auto* const node = new (memory + before)
+      Node{static_cast<std::uint32_t>(key.size()), static_cast<std::uint32_t>(value.size())};
   std::byte* const data = memory + before + sizeof(Node);
   std::memcpy(data, key.data(), key.size());
   if (!value.empty()) std::memcpy(data + key.size(), value.data(), value.size());
@@ -118,8 +118,9 @@ Status RunTail::insert(std::string_view key, std::string_view value) {
   if (key.empty()) return fail(Errc::invalid_argument, "a run key must not be empty");
   if (key.size() > run_format::kMaxKeyBytes || value.size() > run_format::kMaxValueBytes) {
     return fail(Errc::too_large, fmt::format("a run entry of {} key and {} value bytes is over the "
-                                             "limit of {} and {}", key.size(), value.size(),
-                                             run_format::kMaxKeyBytes, run_format::kMaxValueBytes));
+                                             "limit of {} and {}",
+                                             key.size(), value.size(), run_format::kMaxKeyBytes,
+                                             run_format::kMaxValueBytes));
   }
   const unsigned height = random_height();
   Path& path = fingers_[static_cast<unsigned char>(key.front()) % kFingers];
@@ -130,8 +131,8 @@ Status RunTail::insert(std::string_view key, std::string_view value) {
   }
   Node* const node = make_node(key, value, height);
   if (node == nullptr) {
-    return fail(Errc::no_memory, fmt::format("no memory for a run entry of {} bytes",
-                                             key.size() + value.size()));
+    return fail(Errc::no_memory,
+                fmt::format("no memory for a run entry of {} bytes", key.size() + value.size()));
   }
   // Relaxed: only this writer stores it, and readers need no order with it.
   if (height > height_.load(std::memory_order_relaxed)) {

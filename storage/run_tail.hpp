@@ -109,7 +109,7 @@ class RunTail {
   Head head_;
   std::atomic<unsigned> height_{1};  // levels in use
   std::atomic<std::uint64_t> entries_{0};
-  std::array<Path, kFingers> fingers_;  // writer only
+  std::array<Path, kFingers> fingers_;         // writer only
   std::uint64_t random_ = 0x9e3779b97f4a7c15;  // writer only
 };
 

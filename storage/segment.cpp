@@ -86,8 +86,7 @@ struct Segment::State {
     return format::page_sum(page_at(page), salt, page) == stored;
   }
   [[nodiscard]] bool own_sum_holds(std::uint64_t page) const {
-    const auto stored =
-        load<std::uint64_t>(page_at(page) + kPageBytes - sizeof(std::uint64_t));
+    const auto stored = load<std::uint64_t>(page_at(page) + kPageBytes - sizeof(std::uint64_t));
     return format::own_sum(page_at(page), salt, page) == stored;
   }
 
@@ -140,7 +139,8 @@ Status Segment::State::verify_head(PalaceUuid palace, FileKind kind) {
   }
   if (head.kind != kind || head.number != info.number) {
     return damaged(path, fmt::format("the head names another file of this palace (number {}, kind "
-                                     "{})", head.number, static_cast<std::uint32_t>(head.kind)));
+                                     "{})",
+                                     head.number, static_cast<std::uint32_t>(head.kind)));
   }
   if (head.first_commit != info.first_commit || head.last_commit != info.last_commit) {
     return damaged(path, fmt::format("the head says commits {}..{}, the manifest says {}..{}",
@@ -208,8 +208,8 @@ Result<std::shared_ptr<const Segment>> Segment::open(Os& os, const std::string& 
   s.base = s.mapping->bytes().data();
   const std::uint64_t size = s.mapping->bytes().size();
   if (size != expected.bytes || size % kPageBytes != 0 || size < 3 * kPageBytes) {
-    return damaged(s.path, fmt::format("the file has {} bytes, the manifest says {}", size,
-                                       expected.bytes));
+    return damaged(
+        s.path, fmt::format("the file has {} bytes, the manifest says {}", size, expected.bytes));
   }
   AEON_TRY(s.verify_head(palace, kind));
   AEON_TRY(s.verify_footer());
@@ -249,7 +249,8 @@ Result<std::span<const std::byte>> Segment::read(std::uint64_t offset, std::uint
       s.first_damaged(offset / kPageBytes, (offset + count - 1) / kPageBytes);
   const bool table_holds = s.own_sum_holds(s.table_page_of(page));
   return damaged(s.path, fmt::format("page {} (offset {}) does not match its sum{}; the rest of "
-                                     "the file stays readable", page, page * kPageBytes,
+                                     "the file stays readable",
+                                     page, page * kPageBytes,
                                      table_holds ? "" : ", and neither does the table of sums"));
 }
 

@@ -27,14 +27,17 @@ namespace aeon::storage {
 
 // Persisted: never reuse a number. 0 is invalid.
 enum class SectionKind : std::uint32_t {
-  run_blocks = 1,         // sorted key-value blocks (run.hpp)
-  run_fences = 2,         // first key of each block
-  cluster_hot = 3,        // INT8 rows with their ids and stamps, cluster after cluster
-  cluster_cold = 4,       // float16 or float32 rows, for rescoring
-  cluster_directory = 5,  // where the clusters of each (space, tenant) lie
-  cluster_ends = 6,       // versions ended since their rows were settled
-  commit_headers = 7,     // the hash chain of commits
-  blob_records = 8,       // framed payloads, one after another (blob.hpp)
+  run_blocks = 1,          // sorted key-value blocks (run.hpp)
+  run_fences = 2,          // first key of each block
+  cluster_hot = 3,         // INT8 rows with their ids and stamps, cluster after cluster
+  cluster_cold = 4,        // float16 or float32 rows, for rescoring
+  cluster_directory = 5,   // where the clusters of each (space, tenant) lie
+  cluster_ends = 6,        // versions ended since their rows were settled
+  commit_headers = 7,      // the hash chain of commits
+  blob_records = 8,        // framed payloads, one after another (blob.hpp)
+  cluster_routes = 9,      // for each grouped (space, tenant): where its route lies
+  cluster_centroids = 10,  // the routes: what stands for each cluster
+  cluster_places = 11,     // which cluster holds a row
 };
 
 // Persisted. Both kinds share one container; they differ in name ("seg-N", "blob-N") and sections.
@@ -45,7 +48,7 @@ struct Section {
   std::uint32_t reserved = 0;
   std::uint64_t offset = 0;  // from the start of the file
   std::uint64_t bytes = 0;
-  std::uint64_t items = 0;   // what an item is depends on the kind
+  std::uint64_t items = 0;  // what an item is depends on the kind
 };
 
 // What the manifest remembers of a segment, enough to know it again.
@@ -64,8 +67,8 @@ class SegmentWriter {
   // Creates seg-<number> or blob-<number> in `directory`. Errors: already_exists, disk_full,
   // io_error.
   [[nodiscard]] static Result<std::unique_ptr<SegmentWriter>> create(
-      Os& os, const std::string& directory, PalaceUuid palace, FileKind kind,
-      std::uint64_t number, std::uint64_t first_commit, std::uint64_t last_commit);
+      Os& os, const std::string& directory, PalaceUuid palace, FileKind kind, std::uint64_t number,
+      std::uint64_t first_commit, std::uint64_t last_commit);
   ~SegmentWriter();
 
   // Sections are written one after another. `alignment` is a power of two up to kPageBytes; the
@@ -98,8 +101,7 @@ class Segment {
   // missing_file, damaged, newer_format, foreign_file.
   [[nodiscard]] static Result<std::shared_ptr<const Segment>> open(Os& os,
                                                                    const std::string& directory,
-                                                                   PalaceUuid palace,
-                                                                   FileKind kind,
+                                                                   PalaceUuid palace, FileKind kind,
                                                                    const SegmentInfo& expected);
   ~Segment();
 

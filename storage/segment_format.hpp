@@ -86,8 +86,7 @@ inline std::uint64_t own_sum(const std::byte* page, std::uint64_t salt,
   return hash64({page, kPageBytes - sizeof(std::uint64_t)}, place_seed(salt, number));
 }
 
-inline std::string segment_path(const std::string& directory, FileKind kind,
-                                std::uint64_t number) {
+inline std::string segment_path(const std::string& directory, FileKind kind, std::uint64_t number) {
   return directory + "/" + file_name(kind == FileKind::blob ? "blob" : "seg", number);
 }
 

@@ -114,8 +114,8 @@ struct SegmentWriter::State {
     footer.table_bytes = written - table_offset;
     footer.table_sum = table_sum;
     std::ranges::copy(sections, footer.sections);
-    footer.sum = format::own_sum(reinterpret_cast<const std::byte*>(&footer), salt,
-                                 written / kPageBytes);
+    footer.sum =
+        format::own_sum(reinterpret_cast<const std::byte*>(&footer), salt, written / kPageBytes);
     info.footer_sum = footer.sum;
     return write(std::as_bytes(std::span(&footer, 1)));
   }
@@ -124,9 +124,11 @@ struct SegmentWriter::State {
 SegmentWriter::SegmentWriter(std::unique_ptr<State> state) : state_(std::move(state)) {}
 SegmentWriter::~SegmentWriter() = default;
 
-Result<std::unique_ptr<SegmentWriter>> SegmentWriter::create(
-    Os& os, const std::string& directory, PalaceUuid palace, FileKind kind, std::uint64_t number,
-    std::uint64_t first_commit, std::uint64_t last_commit) {
+Result<std::unique_ptr<SegmentWriter>> SegmentWriter::create(Os& os, const std::string& directory,
+                                                             PalaceUuid palace, FileKind kind,
+                                                             std::uint64_t number,
+                                                             std::uint64_t first_commit,
+                                                             std::uint64_t last_commit) {
   assert(number != 0 && first_commit <= last_commit);
   auto state = std::make_unique<State>();
   state->path = format::segment_path(directory, kind, number);

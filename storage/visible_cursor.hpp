@@ -46,8 +46,8 @@ class VisibleCursor {
   std::string user_key_;  // the one shown last
   std::uint64_t found_commit_ = 0;
   std::string target_;
-  unsigned steps_ = 0;     // taken since the last entry that was shown or searched for
-  bool has_key_ = false;   // user_key_ holds a key of this walk
+  unsigned steps_ = 0;    // taken since the last entry that was shown or searched for
+  bool has_key_ = false;  // user_key_ holds a key of this walk
   bool valid_ = false;
   bool malformed_ = false;
 };

@@ -42,7 +42,13 @@ std::string figures_json(const std::string& directory, const WriteBench& bench,
   line.add("p50_us", quantile(figures.latencies_us, 0.5));
   line.add("p99_us", quantile(figures.latencies_us, 0.99));
   line.add("raw_write_bytes", figures.raw_bytes);
+  const double p50 = quantile(figures.latencies_us, 0.5) / bench.threads;
+  const double raw_p50 = quantile(figures.raw_latencies_us, 0.5);
+  line.add("raw_p50_us", raw_p50);
   line.add("raw_fdatasync_per_s", raw).add("ratio", raw > 0 ? commits / raw : 0);
+  // Of the medians: what a commit costs while nothing else uses the device, not even the palace's
+  // own checkpoints.
+  line.add("ratio_of_medians", p50 > 0 ? raw_p50 / p50 : 0);
   add_machine(line, figures.simd);
   return std::move(line).finish();
 }

@@ -25,7 +25,8 @@ struct WriteFigures {
   double commit_seconds = 0;
   std::uint64_t raw_syncs = 0;
   double raw_seconds = 0;
-  std::vector<double> latencies_us;  // sorted
+  std::vector<double> latencies_us;      // of commits; sorted
+  std::vector<double> raw_latencies_us;  // sorted
   std::string simd;
 };
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "api/json_line.hpp"
+#include "api/store_ahead.hpp"
 
 namespace aeon::cli {
 namespace {
@@ -25,6 +26,12 @@ Status PutBatch::add(api::MemoryLine line, std::string place, std::size_t bytes)
     AEON_TRY(flush());  // the lines before it are kept
     return bad(filled.error(), place);
   }
+  if (auto stored = api::store_ahead(*palace_, line.memory); !stored) {
+    AEON_TRY(flush());
+    if (is_callers_fault(stored.error().code)) return bad(stored.error(), place);
+    return std::unexpected(at(place, stored.error()));
+  }
+  if (line.memory.payload) bytes -= std::min<std::size_t>(bytes, line.memory.payload->bytes);
   if (!pending_.empty() && bytes_ + bytes > kBatchBytes) AEON_TRY(flush());
   pending_.push_back({std::move(line), std::move(place)});
   bytes_ += bytes;

@@ -55,10 +55,12 @@ class Checker {
                       memory_.session == history_.session() &&
                       memory_.event_time == static_cast<TimeNs>(number);
     if (!same) {
-      return differs(fmt::format("memory {} (id {}) should be as operation {} left it, but is \"{}\"",
-                                 number, *id, alive.written_by, memory_.content.substr(0, 80)));
+      return differs(
+          fmt::format("memory {} (id {}) should be as operation {} left it, but is \"{}\"", number,
+                      *id, alive.written_by, memory_.content.substr(0, 80)));
     }
-    if (memory_.vectors.size() != 1) return differs(fmt::format("memory {} lost its vector", number));
+    if (memory_.vectors.size() != 1)
+      return differs(fmt::format("memory {} lost its vector", number));
     if (const auto ack = acks_.find(number); ack != acks_.end() && ack->second.id != *id) {
       return differs(fmt::format("memory {} was acknowledged as id {} and is id {}", number,
                                  ack->second.id, *id));
@@ -72,8 +74,7 @@ class Checker {
   }
 
   bool links(std::uint64_t number, const History::Alive& alive) {
-    const Status got =
-        snapshot_.neighbours(ids_[number], Direction::out, "refers_to", 10, edges_);
+    const Status got = snapshot_.neighbours(ids_[number], Direction::out, "refers_to", 10, edges_);
     if (!got) return fails(fmt::format("links of memory {}: ", number), got.error());
     const bool expected = alive.link && history_.alive().contains(*alive.link);
     if (edges_.size() != (expected ? 1U : 0U)) {
@@ -93,8 +94,8 @@ class Checker {
 
   // The session's line holds the memories alive, in order, by time and by `next`.
   bool line() {
-    const Status got = snapshot_.timeline("", history_.session(), kBeginningOfTime, kEndOfTime,
-                                          SIZE_MAX, events_);
+    const Status got =
+        snapshot_.timeline("", history_.session(), kBeginningOfTime, kEndOfTime, SIZE_MAX, events_);
     if (!got) return fails("the timeline: ", got.error());
     const auto is_event = [this](const auto& alive, const Event& event) {
       return event.id == ids_[alive.first];

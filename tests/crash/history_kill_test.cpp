@@ -127,8 +127,8 @@ TEST_CASE("two writers and a watcher share a palace under random kills") {
   std::vector<std::uint64_t> starts(2);
   const auto start = [&](std::size_t i) {
     ++starts[i];
-    return test::Process({"write", directory, notes[i].path(), std::to_string(i),
-                          std::to_string(last), "race"});
+    return test::Process(
+        {"write", directory, notes[i].path(), std::to_string(i), std::to_string(last), "race"});
   };
   std::vector<std::unique_ptr<test::Process>> writers;
   for (std::size_t i = 0; i < 2; ++i) {
@@ -180,7 +180,7 @@ TEST_CASE("two writers and a watcher share a palace under random kills") {
   }
   CHECK(test::surplus(snapshot, histories, races) == "");
   check_verify(*palace);
-  WARN("the writers were started " << starts[0] << " and " << starts[1] << " times, " << races
-                                   << " keys raced for; the watcher's looks and last commit: "
-                                   << watched << "; seed " << seed);
+  WARN("the writers were started "
+       << starts[0] << " and " << starts[1] << " times, " << races
+       << " keys raced for; the watcher's looks and last commit: " << watched << "; seed " << seed);
 }

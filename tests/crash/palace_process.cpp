@@ -258,8 +258,8 @@ class Server {
     words >> count >> bytes;
     CommitNumber last = 0;
     for (std::size_t i = 0; i < count; ++i) {
-      AEON_ASSIGN(last, remember("", std::string(bytes, 'f'), PutMode::upsert,
-                                 Durability::process));
+      AEON_ASSIGN(last,
+                  remember("", std::string(bytes, 'f'), PutMode::upsert, Durability::process));
     }
     return std::to_string(last);
   }
@@ -285,8 +285,8 @@ class Server {
     words >> name >> from >> to;
     std::string got;
     for (std::uint64_t number = from; number <= to; ++number) {
-      const auto commit = remember(fmt::format("claim-{}", number), name, PutMode::if_absent,
-                                   Durability::process);
+      const auto commit =
+          remember(fmt::format("claim-{}", number), name, PutMode::if_absent, Durability::process);
       if (commit) got += fmt::format("{} ", number);
       if (!commit && commit.error().code != Errc::key_exists) {
         return std::unexpected(commit.error());
@@ -304,8 +304,8 @@ class Server {
   Result<std::string> verify() {
     AEON_ASSIGN(const VerifyReport report, palace_->verify());
     for (const Damage& damage : report.damage) {
-      return fail(Errc::damaged, fmt::format("{} at {}: {}", damage.file, damage.offset,
-                                             damage.what));
+      return fail(Errc::damaged,
+                  fmt::format("{} at {}: {}", damage.file, damage.offset, damage.what));
     }
     return fmt::format("{}", report.commits);
   }
@@ -316,8 +316,7 @@ class Server {
 
 int run(const std::vector<std::string>& words) {
   if (words.size() >= 5 && words[0] == "write") {
-    return write(words[1], words[2], std::stoi(words[3]), std::stoull(words[4]),
-                 words.size() > 5);
+    return write(words[1], words[2], std::stoi(words[3]), std::stoull(words[4]), words.size() > 5);
   }
   if (words.size() == 3 && words[0] == "watch") return watch(words[1], std::stoi(words[2]));
   if (words.size() == 3 && words[0] == "serve") {

@@ -102,8 +102,7 @@ void SimFile::drop_cache() {
 bool SimFile::take(std::uint64_t offset, LockMode mode) {
   auto& holders = machine_->locks[{node_, offset}];
   const bool conflict = std::ranges::any_of(holders, [&](const SimLock& lock) {
-    return lock.owner != this &&
-           (mode == LockMode::exclusive || lock.mode == LockMode::exclusive);
+    return lock.owner != this && (mode == LockMode::exclusive || lock.mode == LockMode::exclusive);
   });
   if (conflict) return false;
   std::erase_if(holders, [this](const SimLock& lock) { return lock.owner == this; });
@@ -121,9 +120,8 @@ Result<bool> SimFile::try_lock(std::uint64_t offset, LockMode mode) {
 Status SimFile::lock(std::uint64_t offset, LockMode mode) {
   std::unique_lock guard(machine_->mutex);
   AEON_TRY(machine_->admit(SimCall::lock, path_));
-  const bool ended = machine_->unlocked.wait_for(guard, std::chrono::seconds(10), [&] {
-    return machine_->off || take(offset, mode);
-  });
+  const bool ended = machine_->unlocked.wait_for(
+      guard, std::chrono::seconds(10), [&] { return machine_->off || take(offset, mode); });
   if (machine_->off) return machine_->off_error(path_);
   if (!ended) return std::unexpected(os_error(EDEADLK, "lock " + path_));
   return {};

@@ -49,8 +49,8 @@ void SimImage::write(std::uint64_t offset, std::span<const std::byte> bytes) {
 
 std::size_t SimImage::read(std::uint64_t offset, std::span<std::byte> out) const {
   if (offset >= size_) return 0;
-  const std::size_t total = static_cast<std::size_t>(std::min<std::uint64_t>(out.size(),
-                                                                             size_ - offset));
+  const std::size_t total =
+      static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), size_ - offset));
   for (std::size_t done = 0; done < total;) {
     const std::size_t within = (offset + done) % kPage;
     const std::size_t count = std::min(total - done, kPage - within);

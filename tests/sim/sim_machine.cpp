@@ -7,9 +7,9 @@
 namespace aeon::test {
 namespace {
 
-constexpr std::string_view kCallNames[kSimCalls] = {
-    "open",   "create", "read",  "write", "sync", "map", "rename", "link",
-    "unlink", "mkdir",  "syncdir", "list", "lock"};
+constexpr std::string_view kCallNames[kSimCalls] = {"open",    "create", "read", "write",  "sync",
+                                                    "map",     "rename", "link", "unlink", "mkdir",
+                                                    "syncdir", "list",   "lock"};
 
 constexpr auto by_name = [](const SimEntries::Entry& entry, std::string_view name) {
   return entry.first < name;

@@ -52,9 +52,7 @@ Result<Manifest> reopen(const TempDirectory& scratch, bool read_only = false) {
 }
 
 std::unique_ptr<File> raw(const TempDirectory& scratch, std::uint64_t number = 1) {
-  return real_os()
-      .open_file(scratch / file_name("manifest", number), OpenMode::read_write)
-      .value();
+  return real_os().open_file(scratch / file_name("manifest", number), OpenMode::read_write).value();
 }
 
 void flip(File& file, std::uint64_t offset) {
@@ -251,8 +249,7 @@ TEST_CASE("a newer manifest is refused by name and left alone") {
   const TempDirectory scratch;
   make(scratch, 1);
   const auto file = raw(scratch);
-  auto head = load<manifest_format::Head>(
-      manifest_format::encode_head(kPalace, 1).data());
+  auto head = load<manifest_format::Head>(manifest_format::encode_head(kPalace, 1).data());
   head.version = kFormatVersion + 1;
   head.sum = hash64(std::as_bytes(std::span(&head, 1)).first(40), manifest_format::kHeadMagic);
   REQUIRE(file->write_at(std::as_bytes(std::span(&head, 1)), 0));

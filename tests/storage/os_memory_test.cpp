@@ -53,9 +53,9 @@ TEST_CASE("a commit outside the reservation is refused") {
   auto memory = OsMemory::reserve(kMiB, kMiB);
   REQUIRE(memory);
   constexpr std::size_t kHuge = std::numeric_limits<std::size_t>::max();
-  for (const auto& [offset, bytes] : {std::pair{kMiB, std::size_t{1}},
-                                      std::pair{std::size_t{1}, kMiB},
-                                      std::pair{std::size_t{8}, kHuge}}) {
+  for (const auto& [offset, bytes] :
+       {std::pair{kMiB, std::size_t{1}}, std::pair{std::size_t{1}, kMiB},
+        std::pair{std::size_t{8}, kHuge}}) {
     const auto status = memory->commit(offset, bytes);
     REQUIRE_FALSE(status);
     CHECK(status.error().code == Errc::invalid_argument);

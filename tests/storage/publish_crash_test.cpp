@@ -219,10 +219,9 @@ TEST_CASE("recovery survives crashes of its own") {
 
 TEST_CASE("every failing call is an error that leaves the promise intact") {
   std::uint64_t fired = 0;
-  for (const SimCall call :
-       {SimCall::open, SimCall::create, SimCall::read, SimCall::write, SimCall::sync, SimCall::map,
-        SimCall::rename, SimCall::unlink, SimCall::make_directory, SimCall::sync_directory,
-        SimCall::list}) {
+  for (const SimCall call : {SimCall::open, SimCall::create, SimCall::read, SimCall::write,
+                             SimCall::sync, SimCall::map, SimCall::rename, SimCall::unlink,
+                             SimCall::make_directory, SimCall::sync_directory, SimCall::list}) {
     for (const int code : {EIO, ENOSPC}) {
       for (const bool for_ever : {false, true}) {
         for (std::uint64_t skip = 0;; ++skip) {

@@ -131,8 +131,8 @@ TEST_CASE("malformed blocks neither crash nor run away") {
     std::string noise = random_bytes(random, random() % 200);
     exercise(noise, random);
     if (noise.size() >= 16) {
-      const storage::run_format::BlockHead head{
-          storage::run_format::kBlockMagic, static_cast<std::uint32_t>(noise.size()), 1, 1};
+      const storage::run_format::BlockHead head{storage::run_format::kBlockMagic,
+                                                static_cast<std::uint32_t>(noise.size()), 1, 1};
       std::memcpy(noise.data(), &head, sizeof head);
       exercise(noise, random);
     }

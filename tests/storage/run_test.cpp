@@ -99,8 +99,7 @@ TEST_CASE("large values get blocks of their own and come back as views of the ma
   int errors = 0;
   REQUIRE(salvage(cursor, errors) == entries);
   const Section& section = *segment->find(SectionKind::run_blocks);
-  const std::string_view mapped =
-      as_view(segment->read(section.offset, section.bytes).value());
+  const std::string_view mapped = as_view(segment->read(section.offset, section.bytes).value());
   for (const auto& [key, value] : entries) {
     cursor.seek(key);
     REQUIRE(cursor.valid());
@@ -263,8 +262,7 @@ SegmentInfo write_doubly_damaged(const std::string& directory, const Entries& en
 TEST_CASE("when a block and its fence are damaged the next readable fence leads on") {
   const TempDirectory scratch;
   const Entries entries = many_entries(7, 40'000, 100);
-  const auto segment =
-      open_segment(scratch.path(), write_doubly_damaged(scratch.path(), entries));
+  const auto segment = open_segment(scratch.path(), write_doubly_damaged(scratch.path(), entries));
   const RunReader run = open_run(*segment);
   RunCursor cursor(run);
   int errors = 0;
@@ -282,8 +280,7 @@ TEST_CASE("when a block and its fence are damaged but not the block's head, its 
   while (entries.size() < 400) {
     entries.emplace(random_key(random, 2, 100'000), random_bytes(random, 20'000));
   }
-  const auto segment =
-      open_segment(scratch.path(), write_doubly_damaged(scratch.path(), entries));
+  const auto segment = open_segment(scratch.path(), write_doubly_damaged(scratch.path(), entries));
   const RunReader run = open_run(*segment);
   RunCursor cursor(run);
   int errors = 0;

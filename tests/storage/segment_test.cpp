@@ -26,8 +26,8 @@ std::string random_text(std::size_t bytes, std::uint64_t seed) {
 
 SegmentInfo write_segment(const std::string& directory, std::uint64_t number,
                           const std::vector<std::string>& parts) {
-  auto writer = SegmentWriter::create(real_os(), directory, kPalace, FileKind::segment, number, 10,
-                                      20);
+  auto writer =
+      SegmentWriter::create(real_os(), directory, kPalace, FileKind::segment, number, 10, 20);
   REQUIRE(writer);
   auto kind = SectionKind::run_blocks;
   for (const std::string& part : parts) {
@@ -90,8 +90,8 @@ TEST_CASE("many small appends equal one large append") {
   const std::string text = random_text(5'000'000, 5);
   const SegmentInfo whole = write_segment(scratch.path(), 1, {text});
   REQUIRE(real_os().rename(scratch / "seg-000001", scratch / "whole"));
-  auto writer = SegmentWriter::create(real_os(), scratch.path(), kPalace, FileKind::segment, 1, 10,
-                                      20);
+  auto writer =
+      SegmentWriter::create(real_os(), scratch.path(), kPalace, FileKind::segment, 1, 10, 20);
   REQUIRE((*writer)->begin_section(SectionKind::run_blocks));
   std::mt19937_64 random(7);
   for (std::size_t at = 0; at < text.size();) {

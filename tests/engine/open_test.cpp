@@ -1,0 +1,73 @@
+// Openings beside others, of what is damaged, and after a failure.
+#include <catch2/catch.hpp>
+
+#include <fstream>
+
+#include "engine/palace.hpp"
+#include "tests/sim/sim_os.hpp"
+
+using namespace aeon;
+using aeon::test::SimCall;
+using aeon::test::SimFault;
+using aeon::test::SimOs;
+
+namespace {
+
+const std::string kDirectory = "/palace";
+
+OpenOptions on(SimOs& os) {
+  OpenOptions options;
+  options.background = false;
+  options.os = &os;
+  return options;
+}
+
+Batch remember(const std::string& text) {
+  Batch batch;
+  NewMemory memory;
+  memory.content = text;
+  memory.embed = false;
+  batch.remember(std::move(memory));
+  return batch;
+}
+
+}  // namespace
+
+TEST_CASE("a palace that was closed after a failure may be opened again beside the closed one") {
+  SimOs os(1);
+  auto palace = Palace::create(kDirectory, {}, on(os));
+  REQUIRE(palace.has_value());
+  os.inject(SimFault{SimCall::sync, 0, EIO, false});
+  REQUIRE(!palace->commit(remember("lost"), Durability::sync));
+  os.clear_faults();
+  (void)palace->close();
+  auto again = Palace::open(kDirectory, on(os));
+  REQUIRE(again.has_value());
+  CHECK(again->commit(remember("kept"), Durability::sync).has_value());
+}
+
+TEST_CASE("an opening for reading says that the log is damaged") {
+  SimOs os(1);
+  {
+    auto palace = Palace::create(kDirectory, {}, on(os));
+    REQUIRE(palace.has_value());
+    for (int i = 0; i < 3; ++i) REQUIRE(palace->commit(remember("text"), Durability::sync));
+    REQUIRE(palace->close());
+  }
+  os.corrupt(kDirectory + "/log-000001", 4096 + 20, std::byte{1});
+  OpenOptions options = on(os);
+  options.read_only = true;
+  auto palace = Palace::open(kDirectory, options);
+  REQUIRE(palace.has_value());
+  CHECK(palace->snapshot().commit() == 0);
+  INFO(palace->stats()->read_only_reason);
+  CHECK(palace->stats()->read_only_reason.find("damaged or missing") != std::string::npos);
+}
+
+TEST_CASE("figures are given while a log file is retired") {
+  SimOs os(1);
+  auto palace = Palace::create(kDirectory, {}, on(os));
+  REQUIRE(palace.has_value());
+  os.inject(SimFault{SimCall::open, 0, ENOENT, false});
+  CHECK(palace->stats().has_value());
+}
