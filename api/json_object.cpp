@@ -14,7 +14,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t kMaxDepth = 32;
+constexpr std::size_t kMaxDepth = 40;  // room for metadata, which has 32, within a line
 constexpr std::string_view kBlanks = " \t\r\n";
 
 // Walks JSON that a real parser has found well-formed, to see where each value begins and ends.

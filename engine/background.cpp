@@ -23,6 +23,7 @@ Status Store::start_background() {
     sync_helper_ = std::make_unique<SyncHelper>();
     follower_ = std::thread([this] { run_follower(); });
     upkeep_ = std::thread([this] { run_upkeep(); });
+    has_threads_ = true;
   } catch (const std::system_error&) {
     stop_background();
     return fail(Errc::no_memory,
@@ -38,6 +39,13 @@ void Store::stop_background() {
   wake_upkeep();
   if (follower_.joinable()) follower_.join();
   if (upkeep_.joinable()) upkeep_.join();
+}
+
+// In a child that was forked these threads do not exist; joining them would wait for ever.
+void Store::abandon_background() {
+  if (follower_.joinable()) follower_.detach();
+  if (upkeep_.joinable()) upkeep_.detach();
+  static_cast<void>(sync_helper_.release());
 }
 
 void Store::wake_follower() {

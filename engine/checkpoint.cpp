@@ -58,6 +58,7 @@ Store::UpkeepLock::~UpkeepLock() {
 }
 
 Status Store::take_upkeep(std::int64_t patience_ns) {
+  AEON_TRY(refuse_after_fork());
   {
     const storage::MutexLock lock(write_mutex_);
     AEON_TRY(refuse_if_read_only());

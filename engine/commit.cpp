@@ -17,6 +17,7 @@ constexpr std::size_t kOverlapBytes = std::size_t{32} << 10;
 }  // namespace
 
 Result<Ack> Store::commit(Batch batch, Durability level) {
+  AEON_TRY(refuse_after_fork());
   AEON_TRY(check_payloads(batch));
   AEON_ASSIGN(const PreparedBatch prepared, prepare(std::move(batch), catalog_, visible()));
   Pending pending(&prepared, level);
@@ -34,7 +35,7 @@ void Store::lead() {
   const auto group = queue_.take({});
   {
     const storage::MutexLock lock(write_mutex_);
-    if (const Status status = lead_group(group); !status) {
+    if (const Status status = lead_or_fail(group); !status) {
       for (wal::CommitQueue::Waiter* waiter : group) {
         auto& pending = static_cast<Pending&>(*waiter);
         if (!pending.error && pending.ack.commit == 0) pending.error = status.error();
@@ -42,6 +43,22 @@ void Store::lead() {
     }
   }
   queue_.finish();
+}
+
+// Whatever happens, the group gets an answer, the lead goes on and the turn ends: a thread that
+// left by an exception would block every later commit.
+Status Store::lead_or_fail(std::span<wal::CommitQueue::Waiter* const> group) {
+  Status status;
+  try {
+    status = lead_group(group);
+  } catch (const std::exception&) {
+    // Short enough for no allocation.
+    status = std::unexpected(Error{Errc::no_memory, 0, "out of memory"});
+    // Whether the group is in the log can't be told any more.
+    if (control_->block().writing.load(std::memory_order_relaxed) != 0) poison(status.error());
+  }
+  if (has_turn_ && !keeps_turn_) release_turn();
+  return status;
 }
 
 Status Store::lead_group(std::span<wal::CommitQueue::Waiter* const> group) {
@@ -59,6 +76,15 @@ Status Store::lead_group(std::span<wal::CommitQueue::Waiter* const> group) {
   }
   end_turn();
   return status;
+}
+
+// The append lock belongs to an open file, which a child shares with its parent: both would hold
+// it.
+Status Store::refuse_after_fork() const {
+  if (os_.process_id() == process_) return {};
+  return fail(Errc::closed, fmt::format("{} was opened before this process was forked; open it "
+                                        "again here",
+                                        directory_));
 }
 
 Status Store::refuse_if_read_only() const {
@@ -152,7 +178,7 @@ void Store::publish_group(std::span<Pending* const> applied) {
 // The upkeep thread, where there is one, settles a tail that has grown past its budget and fills
 // the file that the log will go on in, so that no commit has to wait for that.
 void Store::ask_for_upkeep() {
-  if (!upkeep_.joinable()) return;
+  if (!has_threads_) return;
   bool asked = false;
   if (writer_->past_half() && position_.log != spare_asked_for_) {
     spare_asked_for_ = position_.log;

@@ -2,22 +2,39 @@
 
 #include <array>
 
+#include <fmt/format.h>
+
 namespace aeon::engine {
 
 namespace {
 constexpr std::uint64_t kMagic = 0x6c72'7463'6e6f'6561;  // "aeonctrl"
 constexpr std::uint32_t kVersion = 2;
+// The file gets its name when it is complete, and never over another one: a process that is late
+// must not clear what those who were faster share.
+Status make_file(storage::Os& os, const std::string& path) {
+  const std::string fresh = fmt::format("{}.{:016x}", path, os.random_u64());
+  AEON_ASSIGN(const auto file, os.open_file(fresh, storage::OpenMode::create));
+  Status made = file->write_at(std::array<std::byte, storage::kPageBytes>{}, 0);
+  if (made) made = file->sync();  // else power loss may leave the name without the bytes
+  if (made) made = os.link(fresh, path);
+  static_cast<void>(os.unlink(fresh));
+  const bool there = !made && made.error().code == Errc::already_exists;
+  return there ? Status{} : made;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Control>> Control::open(storage::Os& os, const std::string& directory) {
   const std::string path = directory + "/control";
   std::unique_ptr<Control> control(new Control);
-  AEON_ASSIGN(control->file_, os.open_file(path, storage::OpenMode::open_or_create));
+  if (!os.exists(path)) AEON_TRY(make_file(os, path));
+  AEON_ASSIGN(control->file_, os.open_file(path, storage::OpenMode::read_write));
   AEON_ASSIGN(const std::uint64_t bytes, control->file_->size());
   if (bytes < storage::kPageBytes) {
-    // Zeroes over zeroes when two processes do this at once.
-    const std::array<std::byte, storage::kPageBytes> zeros{};
-    AEON_TRY(control->file_->write_at(std::span(zeros).subspan(bytes), bytes));
+    return fail(Errc::damaged,
+                fmt::format("{} has {} bytes of {}; it holds nothing of value: remove it while no "
+                            "process has the palace open",
+                            path, bytes, storage::kPageBytes));
   }
   AEON_ASSIGN(control->mapping_, os.map_shared(path, storage::kPageBytes));
   control->block_ = reinterpret_cast<ControlBlock*>(control->mapping_->writable().data());

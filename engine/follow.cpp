@@ -228,6 +228,7 @@ Status Store::adopt_state() {
 }
 
 Status Store::catch_up() {
+  AEON_TRY(refuse_after_fork());
   const storage::MutexLock lock(write_mutex_);
   if (closed_) return fail(Errc::closed, "the palace was closed; open it again");
   if (control_ == nullptr) {

@@ -57,6 +57,7 @@ Store::Store(storage::Os& os, std::string directory, OpenOptions options,
       directory_(std::move(directory)),
       options_(options),
       palace_(manifest.state().palace),
+      process_(os.process_id()),
       author_(os.random_u64()),
       log_place_{directory_, palace_},
       manifest_(std::move(manifest)) {}
@@ -275,6 +276,11 @@ Store::~Store() {
 }
 
 Status Store::close() {
+  // The locks are the parent's as much as this process', and so is the right to close.
+  if (!refuse_after_fork()) {
+    abandon_background();
+    return {};
+  }
   stop_background();
   // A checkpoint comes to its end first: behind a closed palace it would write beside whoever
   // finds itself alone.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 
 #include <fmt/format.h>
 
@@ -9,6 +10,20 @@
 #include "storage/os.hpp"
 
 namespace aeon {
+
+namespace {
+
+// The library throws nothing across its API; what it is built on throws when memory is out.
+template <typename Call>
+auto without_exceptions(const Call& call) -> decltype(call()) {
+  try {
+    return call();
+  } catch (const std::bad_alloc&) {
+    return std::unexpected(Error{Errc::no_memory, 0, "out of memory"});
+  }
+}
+
+}  // namespace
 
 Palace::Palace(std::unique_ptr<engine::Store> store) : store_(std::move(store)) {}
 Palace::Palace(Palace&&) noexcept = default;
@@ -34,19 +49,20 @@ Result<Palace> Palace::create(const std::string& directory, const std::vector<Sp
 
 Result<Palace> Palace::open(const std::string& directory, OpenOptions options) {
   if (directory.empty()) return fail(Errc::invalid_argument, "a palace needs a directory's path");
-  AEON_ASSIGN(auto store, engine::Store::open(directory, options));
+  AEON_ASSIGN(auto store,
+              without_exceptions([&] { return engine::Store::open(directory, options); }));
   return Palace(std::move(store));
 }
 
 Status Palace::close() { return store_->close(); }
 
 Result<Ack> Palace::commit(Batch batch, Durability level) {
-  return store_->commit(std::move(batch), level);
+  return without_exceptions([&] { return store_->commit(std::move(batch), level); });
 }
 
 Result<StoredPayload> Palace::store_payload(ContentType type, std::uint64_t bytes,
                                             const PayloadSource& source) {
-  return store_->store_payload(type, bytes, source);
+  return without_exceptions([&] { return store_->store_payload(type, bytes, source); });
 }
 
 Result<StoredPayload> Palace::store_payload(ContentType type, std::string_view content) {
@@ -62,7 +78,7 @@ Result<StoredPayload> Palace::store_payload(ContentType type, std::string_view c
 Snapshot Palace::snapshot() const { return Snapshot(*store_, store_->visible()); }
 
 Status Palace::recall(const Query& query, Answer& answer) const {
-  return snapshot().recall(query, answer);
+  return without_exceptions([&] { return snapshot().recall(query, answer); });
 }
 
 Result<Snapshot> Palace::fresh_snapshot() {
@@ -79,9 +95,17 @@ Result<Snapshot> Palace::snapshot_at(CommitNumber commit) const {
   return Snapshot(*store_, commit);
 }
 
-Status Palace::checkpoint() { return store_->checkpoint(false); }
-Status Palace::compact() { return store_->checkpoint(true); }
-Result<Stats> Palace::stats() const { return store_->stats(); }
-Result<VerifyReport> Palace::verify() const { return store_->verify(); }
+Status Palace::checkpoint() {
+  return without_exceptions([&] { return store_->checkpoint(false); });
+}
+Status Palace::compact() {
+  return without_exceptions([&] { return store_->checkpoint(true); });
+}
+Result<Stats> Palace::stats() const {
+  return without_exceptions([&] { return store_->stats(); });
+}
+Result<VerifyReport> Palace::verify() const {
+  return without_exceptions([&] { return store_->verify(); });
+}
 
 }  // namespace aeon

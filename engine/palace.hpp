@@ -2,7 +2,9 @@
 //
 // Any number of threads may use one Palace, and any number of processes one directory, at the same
 // time; the same directory may be opened twice in one process. Writers queue behind each other;
-// readers wait for nobody.
+// readers wait for nobody. After fork() the child may read what it had, and must open the palace
+// again for everything else; what is left of the old one refuses to write, and closes without a
+// trace.
 #pragma once
 
 #include <functional>

@@ -90,7 +90,12 @@ class RowSearch {
 
   bool push_block(const storage::Segment& segment, const ClusterEntry& entry) {
     const RowBlock block = read_cluster(segment, entry, damaged_);
-    if (block.count == 0) return false;
+    // A sum does not tell whether the one who made it was honest.
+    if (block.count == 0 || block.dimension != search_.vector.size() ||
+        block.precision != search_.space->spec.precision) {
+      damaged_ = true;
+      return false;
+    }
     scratch_.blocks.push_back(block);
     return true;
   }
@@ -161,7 +166,8 @@ class RowSearch {
     return block.born[row] <= reading_.commit &&
            (search_.session == 0 || block.sessions[row] == search_.session) &&
            (search_.kind == 0 || block.kinds[row] == search_.kind) &&
-           block.times[row] >= search_.since && block.times[row] < search_.until;
+           block.times[row] >= search_.since &&
+           (block.times[row] < search_.until || search_.until == kEndOfTime);
   }
 
   Result<bool> passes_filter(MemoryId id) {

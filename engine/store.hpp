@@ -77,7 +77,8 @@ class Store {
  private:
   // A commit on its way through the queue.
   struct Pending : wal::CommitQueue::Waiter {
-    Pending(const PreparedBatch* batch, Durability wanted) : prepared(batch), level(wanted) {}
+    Pending(const PreparedBatch* batch, Durability wanted)
+        : Waiter(batch == nullptr ? 0 : batch->payload_bytes), prepared(batch), level(wanted) {}
     const PreparedBatch* prepared;  // null: a rotation
     Durability level;
     Resolved resolved;
@@ -101,6 +102,7 @@ class Store {
   // background.cpp
   Status start_background();
   void stop_background();
+  void abandon_background();
   void wake_follower();
   void wake_upkeep();
   void run_follower();
@@ -119,6 +121,7 @@ class Store {
   // commit.cpp
   [[nodiscard]] Status submit(Pending& pending);
   void lead();
+  Status lead_or_fail(std::span<wal::CommitQueue::Waiter* const> group) AEON_REQUIRES(write_mutex_);
   Status lead_group(std::span<wal::CommitQueue::Waiter* const> group) AEON_REQUIRES(write_mutex_);
   Status write_group(std::span<Pending* const> accepted) AEON_REQUIRES(write_mutex_);
   Status append_group(std::span<Pending* const> accepted) AEON_REQUIRES(write_mutex_);
@@ -129,6 +132,7 @@ class Store {
   void publish_group(std::span<Pending* const> applied) AEON_REQUIRES(write_mutex_);
   void ask_for_upkeep() AEON_REQUIRES(write_mutex_);
   void poison(const Error& error) AEON_REQUIRES(write_mutex_);
+  [[nodiscard]] Status refuse_after_fork() const;
   [[nodiscard]] Status refuse_if_read_only() const AEON_REQUIRES(write_mutex_);
 
   // follow.cpp
@@ -198,7 +202,8 @@ class Store {
   const std::string directory_;
   const OpenOptions options_;
   const storage::PalaceUuid palace_;
-  const std::uint64_t author_;  // names this opening in commit headers
+  const std::uint32_t process_;  // that opened it
+  const std::uint64_t author_;   // names this opening in commit headers
   const wal::LogPlace log_place_;
   std::unique_ptr<Control> control_;  // null when read-only
 
@@ -234,7 +239,8 @@ class Store {
   CommitNumber durable_ AEON_GUARDED_BY(write_mutex_) = 0;
 
   // turn.cpp
-  bool keeps_turn_ AEON_GUARDED_BY(write_mutex_) = false;  // holds the append lock between groups
+  bool has_turn_ AEON_GUARDED_BY(write_mutex_) = false;    // holds the append lock
+  bool keeps_turn_ AEON_GUARDED_BY(write_mutex_) = false;  // and does so between groups
   std::uint64_t turns_ AEON_GUARDED_BY(write_mutex_) = 0;  // taken so far
   std::uint64_t turns_looked_at_ AEON_GUARDED_BY(write_mutex_) = 0;
   std::int64_t last_turn_ns_ AEON_GUARDED_BY(write_mutex_) = 0;
@@ -243,6 +249,7 @@ class Store {
   std::int64_t looked_ns_ AEON_GUARDED_BY(write_mutex_) = 0;
   std::uint64_t arrivals_seen_ AEON_GUARDED_BY(write_mutex_) = 0;
 
+  bool has_threads_ = false;  // fixed once open() returns
   std::atomic<bool> stopping_{false};
   std::atomic<bool> wants_checkpoint_{false};
   std::atomic<std::uint64_t> spare_bytes_{0};  // of a log file to be made ahead; 0: none

@@ -52,6 +52,7 @@ Status Store::take_turn() {
     const std::uint32_t turn = control.turn.load(std::memory_order_acquire);
     AEON_ASSIGN(const bool taken,
                 control_->try_lock(LockByte::append, storage::LockMode::exclusive));
+    has_turn_ = taken;
     if (taken) break;
     const std::int64_t now = os_.monotonic_ns();
     if (now - start > kTurnTimeoutNs) {
@@ -80,6 +81,9 @@ Status Store::prepare_turn(ControlBlock& control) {
   }
   // A holder that died in the middle of a group leaves whole frames, a torn one, or nothing.
   if (control.writing.load(std::memory_order_acquire) != 0) {
+    // Its sync may have failed: then pages that look clean are on no disk.
+    reader_.reset();
+    AEON_TRY(wal::distrust_cache(os_, directory_, position_.log));
     AEON_TRY(read_to_end());
     return refuse_if_read_only();
   }
@@ -112,7 +116,8 @@ void Store::end_turn() {
   const std::int64_t now = os_.monotonic_ns();
   streak_ = now - last_turn_ns_ < kStreakNs ? streak_ + 1 : 0;
   last_turn_ns_ = now;
-  if (streak_ < kStreak || !follower_.joinable() || !find_alone(now)) {
+  if (streak_ < kStreak || !has_threads_ || stopping_.load(std::memory_order_relaxed) ||
+      !find_alone(now)) {
     release_turn();
     return;
   }
@@ -146,6 +151,7 @@ void Store::release_turn() {
   ControlBlock& control = control_->block();
   if (keeps_turn_) control.kept.store(0, std::memory_order_relaxed);
   keeps_turn_ = false;
+  has_turn_ = false;
   control_->unlock(LockByte::append);
   const std::int64_t wanted = control.turn_wanted_ns.load(std::memory_order_relaxed);
   if (os_.monotonic_ns() - wanted < kWishFadesNs) {

@@ -276,7 +276,19 @@ class Verifier {
 Status Store::verify_log(VerifyReport& report) {
   const bool writes = control_ != nullptr && read_only_reason_.empty();
   if (writes) AEON_TRY(take_turn());
-  const Status status = read_log(report);
+  // Another process may have settled and retired what the manifest named a moment ago.
+  Status status;
+  for (;;) {
+    const std::uint64_t sequence = manifest_.state().sequence;
+    status = read_log(report);
+    if (status ||
+        (status.error().code != Errc::missing_file && status.error().code != Errc::too_old &&
+         status.error().code != Errc::not_found)) {
+      break;
+    }
+    AEON_TRY(manifest_.refresh());
+    if (manifest_.state().sequence == sequence) break;
+  }
   if (writes) end_turn();
   return status;
 }

@@ -33,6 +33,40 @@ Batch remember(const std::string& text) {
 
 }  // namespace
 
+TEST_CASE("an opening that makes the control file does not clear it under those who were faster") {
+  SimOs os(1);
+  {
+    REQUIRE(Palace::create(kDirectory, {}, on(os))->close());
+  }
+  REQUIRE(os.unlink(kDirectory + "/control"));
+  const auto slow = os.another_process();
+  const auto other = os.another_process();
+  std::optional<Result<Palace>> fast;
+  std::optional<Result<Palace>> third;
+  const std::uint64_t start = os.io_count();
+  bool met = false;
+  os.observe([&](std::uint64_t io) {
+    // The file is there, its zeros are about to be written.
+    if (met || io != start + 1) return;
+    met = true;
+    fast.emplace(Palace::open(kDirectory, on(os)));
+    REQUIRE(fast->has_value());
+    third.emplace(Palace::open(kDirectory, on(*other)));
+    REQUIRE(third->has_value());
+    for (int i = 0; i < 3; ++i)
+      REQUIRE((*fast)->commit(remember("acknowledged"), Durability::sync));
+  });
+  auto late = Palace::open(kDirectory, on(*slow));
+  os.observe(nullptr);
+  REQUIRE(fast.has_value());
+  CHECK(late.has_value());
+  REQUIRE((*third)->commit(remember("later"), Durability::sync));
+  const auto cut = os.power_cut(7);
+  auto palace = Palace::open(kDirectory, on(*cut));
+  REQUIRE(palace.has_value());
+  CHECK(palace->snapshot().commit() == 4);
+}
+
 TEST_CASE("a palace that was closed after a failure may be opened again beside the closed one") {
   SimOs os(1);
   auto palace = Palace::create(kDirectory, {}, on(os));
