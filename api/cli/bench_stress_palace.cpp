@@ -74,7 +74,7 @@ StressPalace::Reader::Reader(const StressPalace& palace, std::uint64_t seed, Fir
 
 bool StressPalace::Reader::check(const Status& status, bool as_expected) {
   if (status && as_expected) return true;
-  errors_.note(status ? Error{Errc::damaged, "a read of the bench answered what was not written"}
+  errors_.note(status ? Error{Errc::damaged, 0, "a read of the bench answered what was not written"}
                       : status.error());
   return false;
 }

@@ -41,7 +41,7 @@ class StressReport {
   // A figure of the design beside its limit. `from`: what latencies count from, or empty.
   struct Target {
     std::string_view name;
-    std::string_view from;
+    std::string_view from = {};
     double value = 0;
     double limit = 0;
     bool at_least = false;    // else at most

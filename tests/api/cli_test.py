@@ -307,6 +307,17 @@ class Commands(Cli):
             self.assertGreater(line[name], 0, name)
         self.assertEqual(os.listdir(self.work), [])
 
+    def test_bench_stress_prints_every_level_and_phase(self):
+        lines = self.objects("bench", "stress", self.work, "--seconds", 0.1, "--rounds", 1,
+                             "--rows", 1000, "--dimension", 16, "--guard-rate", 1000)
+        cells = {(line["level"], line["phase"]) for line in lines if line["bench"] == "stress"}
+        for level in ("guard", "lookup", "recall"):
+            for phase in ("idle", "inserting", "checkpointing", "compacting"):
+                self.assertIn((level, phase), cells)
+        self.assertIn(("recall", "in_turn"), cells)
+        self.assertIn("shared_mutex", [line.get("guard") for line in lines])
+        self.assertEqual(os.listdir(self.work), [])
+
 
 class RoundTrip(Cli):
     def fill(self):
