@@ -131,6 +131,7 @@ void add_bench(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<Options>();
   CLI::App* bench = app.add_subcommand("bench", "measure; always prints JSON lines");
   bench->require_subcommand(1);
+  add_bench_ann(*bench, chosen);
   add_stress(*bench, chosen, options);
   add_write(*bench, chosen, options);
 }

@@ -1,6 +1,8 @@
 #include "api/cli/bench_machine.hpp"
 
+#include <algorithm>
 #include <filesystem>
+#include <thread>
 
 #include "api/cli/files.hpp"
 
@@ -48,6 +50,8 @@ Batch BatchSource::next() {
   }
   return batch;
 }
+
+unsigned cores() { return std::max(1U, std::thread::hardware_concurrency()); }
 
 std::string cpu_model() {
   constexpr std::string_view kName = "model name";

@@ -50,6 +50,7 @@ class BatchSource {
   std::vector<std::vector<float>> vectors_;
 };
 
+[[nodiscard]] unsigned cores();  // at least 1
 [[nodiscard]] std::string cpu_model();
 // Adds "cpu", "simd" and "git".
 void add_machine(api::JsonLine& line, const std::string& simd);

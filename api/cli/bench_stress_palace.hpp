@@ -2,38 +2,19 @@
 // thread that checkpoints and compacts.
 #pragma once
 
-#include <mutex>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "api/cli/bench_machine.hpp"
 #include "api/cli/bench_stress.hpp"
+#include "api/cli/first_error.hpp"
 #include "api/cli/pacer.hpp"
 
 namespace aeon::cli {
 
 enum class Phase : std::uint8_t { idle, inserting, checkpointing, compacting, in_turn };
 [[nodiscard]] std::string_view phase_name(Phase phase);
-
-// The first error of many threads.
-class FirstError {
- public:
-  void note(const Error& error) {
-    const std::lock_guard lock(mutex_);
-    if (!error_) error_ = error;
-  }
-  [[nodiscard]] Status status() const {
-    const std::lock_guard lock(mutex_);
-    if (error_) return std::unexpected(*error_);
-    return {};
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::optional<Error> error_;
-};
 
 struct UpkeepFigures {
   std::uint64_t runs = 0;

@@ -22,8 +22,6 @@ struct NamedQuantile {
 constexpr NamedQuantile kQuantiles[] = {
     {"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p999", 0.999}, {"max", 1}};
 
-unsigned cores() { return std::max(1U, std::thread::hardware_concurrency()); }
-
 }  // namespace
 
 double Scaling::ns_per_read(std::size_t subject, std::size_t at) const {

@@ -58,5 +58,6 @@ void add_upkeep(CLI::App& app, Chosen& chosen);  // checkpoint, compact
 void add_export(CLI::App& app, Chosen& chosen);
 void add_import(CLI::App& app, Chosen& chosen);
 void add_bench(CLI::App& app, Chosen& chosen);
+void add_bench_ann(CLI::App& bench, Chosen& chosen);
 
 }  // namespace aeon::cli

@@ -3,10 +3,12 @@ one sentence, and nothing changed. Usage: cli_test.py PATH-OF-AEON [unittest arg
 
 import base64
 import json
+import math
 import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -317,6 +319,154 @@ class Commands(Cli):
         self.assertIn(("recall", "in_turn"), cells)
         self.assertIn("shared_mutex", [line.get("guard") for line in lines])
         self.assertEqual(os.listdir(self.work), [])
+
+
+class BenchAnn(Cli):
+    """Rows on a circle, one degree apart; the query of number n lies just beside row 10 n."""
+
+    ROWS, QUERIES = 360, 36
+
+    def setUp(self):
+        super().setUp()
+        self.base = self.vectors("set.base.fbin", [self.point(n) for n in range(self.ROWS)])
+        self.query = self.vectors("set.query.fbin",
+                                  [self.point(10 * n + 0.1) for n in range(self.QUERIES)])
+
+    @staticmethod
+    def point(degrees):
+        return math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+
+    def file(self, name, rows, width, form, values):
+        path = os.path.join(self.work, name)
+        with open(path, "wb") as out:
+            out.write(struct.pack("<ii", rows, width) + struct.pack(f"<{len(values)}{form}", *values))
+        return path
+
+    def vectors(self, name, rows):
+        return self.file(name, len(rows), len(rows[0]), "f", [x for row in rows for x in row])
+
+    def truth(self, name, offsets, rows=QUERIES):
+        values = [(10 * n + offset) % self.ROWS for n in range(rows) for offset in offsets]
+        return self.file(name, rows, len(offsets), "i", values)
+
+    def bench(self, *options, base=None):
+        return self.objects("bench", "ann", "--base", base or self.base, "--query", self.query,
+                            "--dir", self.work, "--rounds", 2, "--seconds", 0, *options)
+
+    def wrong(self, says, *options, base=None):
+        self.refused(MISUSE, "bench", "ann", "--base", base or self.base, "--query", self.query,
+                     "--dir", self.work, *options, says=says)
+
+    def test_a_line_for_each_setting(self):
+        lines = self.bench("-k", 3, "--target-recall", 0.9, 1, "--threads", 1, 2, "--batch", 1,
+                           "--truth", self.truth("set.truth.ibin", [0, 1, -1, 2]))
+        self.assertEqual([(line["threads"], line["target_recall"]) for line in lines],
+                         [(1, 0.9), (1, 1), (2, 0.9), (2, 1)])
+        for line in lines:
+            self.assertEqual((line["dataset"], line["rows"], line["dimension"], line["k"]),
+                             ("set", self.ROWS, 2, 3))
+            self.assertGreaterEqual(line["recall"], 0.9)
+            self.assertEqual(line["rounds"], 2)
+            self.assertEqual(line["inserts"], 36)
+            for name in ("qps", "p50_us", "p99_us", "p999_us", "build_s", "insert_mean_us",
+                         "insert_p50_us", "insert_p99_us", "bytes_per_vector", "rss_bytes",
+                         "open_ms", "first_query_us"):
+                self.assertGreater(line[name], 0, name)
+        for line in lines[1::2]:
+            self.assertEqual((line["recall"], line["recall_by_id"], line["exact"]), (1, 1, True))
+        self.assertEqual(lines[1]["proof"], lines[3]["proof"])
+        self.assertEqual(sorted(os.listdir(self.work)),
+                         ["set.base.fbin", "set.query.fbin", "set.truth.ibin"])
+
+    def test_the_order_of_rows_changes_no_exact_answer(self):
+        proofs = set()
+        for options in ((), ("--order", "reversed"), ("--order", "shuffled", "--seed", 7),
+                        ("--loaders", 3, "--batch", 5), ("--precision", "float32"),
+                        ("--metric", "l2"),
+                        ("--metric", "dot", "--precision", "float32", "--durability", "none")):
+            [line] = self.bench("-k", 9, "--target-recall", 1, *options)
+            self.assertEqual(line["recall"], 1, options)
+            self.assertEqual(line["truth"], "computed")
+            proofs.add(line["proof"])
+        self.assertEqual(len(proofs), 1)
+
+    def test_recall_is_the_share_of_the_truth_found(self):
+        [line] = self.bench("-k", 2, "--target-recall", 1,
+                            "--truth", self.truth("half.ibin", [0, 180]))
+        self.assertEqual(line["recall_by_id"], 0.5)
+        [line] = self.bench("-k", 2, "--target-recall", 1,
+                            "--truth", self.truth("none.ibin", [170, 160]))
+        self.assertEqual(line["recall_by_id"], 0)
+
+    def test_copies_of_a_true_neighbour_count(self):
+        copies = self.vectors("copies.fbin", [self.point(10 * (n % self.QUERIES))
+                                              for n in range(self.ROWS)])
+        first = self.file("first.ibin", self.QUERIES, 1, "i", range(self.QUERIES))
+        last = self.file("last.ibin", self.QUERIES, 1, "i",
+                         range(self.ROWS - self.QUERIES, self.ROWS))
+        by_id = 0
+        for truth in (first, last):
+            [line] = self.bench("-k", 1, "--target-recall", 1, "--truth", truth, base=copies)
+            self.assertEqual(line["recall"], 1)
+            by_id += line["recall_by_id"]
+        self.assertLessEqual(by_id, 1)
+
+    def test_k_above_the_rows_finds_them_all(self):
+        [line] = self.bench("-k", 1000, "--target-recall", 1)
+        self.assertEqual((line["recall"], line["recall_by_id"]), (1, 1))
+
+    def test_keep_leaves_the_palace(self):
+        [line] = self.bench("--keep", "--target-recall", 1)
+        self.assertEqual(self.objects("stat", line["palace"])[0]["memories"], self.ROWS)
+        self.ok("verify", line["palace"])
+
+    def test_steps_are_taken_from_standard_input(self):
+        out = self.objects("bench", "ann", "--base", self.base, "--query", self.query, "--dir",
+                           self.work, "--seconds", 0, "--step", "--target-recall", 0.9, 1,
+                           stdin="\n\n\n")
+        self.assertEqual([line["bench"] for line in out], ["ann_ready"] + ["ann_round"] * 3 + ["ann"] * 2)
+        self.assertEqual(out[-1]["rounds"], 3)
+
+    def test_bad_files_are_named(self):
+        def file(name, counts, values):
+            return self.file(name, *counts, "f", values)
+
+        def check(says, path):
+            self.wrong(says, base=path)
+            self.wrong(says, "--truth", path)
+
+        check("bad 100%? has 20 bytes where 2 rows of 2 values take 24",
+              file("bad 100%", (2, 2), [1] * 3))
+        check("has 28 bytes where 2 rows of 2 values take 24", file("long", (2, 2), [1] * 5))
+        check("holds -1 rows of 2 values", file("negative", (-1, 2), [1] * 2))
+        check("holds 2 rows of 0 values", file("flat", (2, 0), []))
+        check("too short for its two counts", self.empty("empty"))
+        self.wrong("5000 dimensions; a space takes 1 to 4096",
+                   base=file("wide", (1, 5000), [1] * 5000))
+        self.wrong("dimensions", base=file("other", (2, 3), [1] * 6))
+        self.wrong("rows from row 350 of .*nan", base=file("nan", (360, 2), [1] * 700 + [math.nan] * 20))
+        self.wrong("zero", base=file("zero", (2, 2), [0] * 4))
+        self.refused(FAILED, "bench", "ann", "--base", self.base, "--query", self.work + "/absent",
+                     says="absent")
+        self.assertEqual([name for name in os.listdir(self.work) if name.startswith("aeon")], [])
+
+    def empty(self, name):
+        path = os.path.join(self.work, name)
+        open(path, "wb").close()
+        return path
+
+    def test_a_truth_of_something_else_is_refused(self):
+        self.wrong("has 2 neighbours of each query and -k is 3", "-k", 3,
+                   "--truth", self.truth("two", [0, 1]))
+        self.wrong("answers 5 queries", "-k", 1, "--truth", self.truth("five", [0], rows=5))
+        self.wrong("names row 360 for query 0", "-k", 1,
+                   "--truth", self.file("far", self.QUERIES, 1, "i", [self.ROWS] * self.QUERIES))
+        self.wrong("names row -2 for query 0", "-k", 1,
+                   "--truth", self.file("low", self.QUERIES, 1, "i", [-2] * self.QUERIES))
+        for options in (("-k", 0), ("-k", 1001), ("--target-recall", 0), ("--target-recall", 1.5),
+                        ("--threads", 0), ("--batch", 0), ("--metric", "round")):
+            self.refused(MISUSE, "bench", "ann", "--base", self.base, "--query", self.query,
+                         *options)
 
 
 class RoundTrip(Cli):
