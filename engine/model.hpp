@@ -273,7 +273,7 @@ struct Stats {
   CommitNumber settled = 0;    // newest commit that lives in segments
   std::uint64_t memories = 0;  // visible
   std::uint64_t versions = 0;  // ever written
-  std::uint64_t edges = 0;     // visible
+  std::uint64_t edges = 0;     // linked and not unlinked, those of forgotten memories included
   std::uint64_t segments = 0;
   std::uint64_t segment_bytes = 0;
   std::uint64_t blob_files = 0;

@@ -69,7 +69,8 @@ class Snapshot {
   [[nodiscard]] Status backtrack(MemoryId id, std::size_t count, std::vector<Event>& events) const;
   // The same towards later events.
   [[nodiscard]] Status follow(MemoryId id, std::size_t count, std::vector<Event>& events) const;
-  // Events of a session in [since, until), by event time then id, at most `limit`.
+  // Events of a session in [since, until), by event time then id, at most `limit`. An `until` of
+  // kEndOfTime leaves none out.
   [[nodiscard]] Status timeline(std::string_view tenant, std::string_view session, TimeNs since,
                                 TimeNs until, std::size_t limit, std::vector<Event>& events) const;
   // Edges at a memory, by type (empty: all), at most `limit`. Edges whose other end is forgotten

@@ -162,7 +162,7 @@ class Resolver {
     if (!memory.session.empty()) {
       AEON_ASSIGN(const std::uint32_t session,
                   draft_.number_of(NameClass::session, state.tenant, memory.session));
-      if (session != state.session) {
+      if (session == 0 || session != state.session) {
         return fail(Errc::invalid_argument,
                     fmt::format("memory {} belongs to another session than \"{}\"; a new version "
                                 "stays in its session",

@@ -1,5 +1,7 @@
 #include "graph/trace.hpp"
 
+#include <limits>
+
 namespace aeon::graph {
 
 EdgeCursor::EdgeCursor(const Instant& instant, std::uint64_t node, Way way, std::uint32_t type)
@@ -77,7 +79,8 @@ void TimelineCursor::settle() {
     key.u32();
     event_.time = key.i64();
     event_.id = key.u64();
-    if (!key.ok() || event_.time >= until_) return;
+    const bool ends = event_.time >= until_ && until_ != std::numeric_limits<std::int64_t>::max();
+    if (!key.ok() || ends) return;
     if (cursor_.value().empty()) continue;
     valid_ = true;
     return;

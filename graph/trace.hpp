@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "graph/keys.hpp"
@@ -61,16 +62,18 @@ class EdgeCursor {
 [[nodiscard]] Result<std::uint64_t> step_on_line(const Instant& instant, std::uint64_t id, Way way);
 
 // Up to `count` visible events from `id` on (exclusive), nearest first. Ends after kMaxSkipped
-// events that are not visible in a row.
+// events that are not visible in a row, and where `next` edges that users linked lead back to an
+// event of the walk.
 inline constexpr std::size_t kMaxSkipped = 1'000'000;
 template <typename Visible>
 Status walk_line(const Instant& instant, std::uint64_t id, Way way, std::size_t count,
                  Visible&& visible, std::vector<std::uint64_t>& ids) {
   ids.clear();
   std::size_t skipped = 0;
+  std::unordered_set<std::uint64_t> met = {id};
   while (ids.size() < count && skipped < kMaxSkipped) {
     AEON_ASSIGN(id, step_on_line(instant, id, way));
-    if (id == 0) break;
+    if (id == 0 || !met.insert(id).second) break;
     AEON_ASSIGN(const bool seen, visible(id));
     skipped = seen ? 0 : skipped + 1;
     if (seen) ids.push_back(id);
@@ -78,7 +81,8 @@ Status walk_line(const Instant& instant, std::uint64_t id, Way way, std::size_t 
   return {};
 }
 
-// Events of a session in [since, until), by time then id. Thread-confined.
+// Events of a session in [since, until), by time then id; the greatest `until` leaves none out.
+// Thread-confined.
 class TimelineCursor {
  public:
   TimelineCursor(const Instant& instant, std::uint32_t tenant, std::uint32_t session,

@@ -1,6 +1,6 @@
-// A palace on the simulated machine, cut off at every I/O of seeded histories. The oracle is the
-// palace itself: it notes a hash of its whole visible state after every commit, and whatever a
-// recovered palace shows must be the noted state of its commit number, whole.
+// A palace on the simulated machine, cut off at every I/O of seeded histories. The oracle is a
+// model that shares no code with the engine (tests/model): whatever a recovered palace shows must
+// be, whole and through every read, what the model says of its commit number.
 #include <catch2/catch.hpp>
 
 #include <cstdlib>
@@ -8,9 +8,13 @@
 #include <random>
 
 #include "engine/palace.hpp"
+#include "tests/model/batch_maker.hpp"
+#include "tests/model/model_check.hpp"
+#include "tests/model/payloads.hpp"
 #include "tests/sim/sim_os.hpp"
 
 using namespace aeon;
+using aeon::test::Model;
 using aeon::test::PowerCut;
 using aeon::test::SimCall;
 using aeon::test::SimFault;
@@ -19,7 +23,6 @@ using aeon::test::SimOs;
 namespace {
 
 const std::string kDirectory = "/palace";
-constexpr std::uint32_t kDimension = 8;
 
 std::uint64_t setting(const char* name, std::uint64_t otherwise) {
   const char* text = std::getenv(name);
@@ -35,43 +38,47 @@ OpenOptions on(SimOs& os) {
 
 // What was promised and noted while the history ran.
 struct Promises {
-  std::map<CommitNumber, std::uint64_t> hashes = {{0, 0}};
-  CommitNumber synced = 0;     // acknowledged at level sync
-  CommitNumber processed = 0;  // acknowledged at any level
+  std::map<CommitNumber, Model> states = {{0, Model()}};
+  std::optional<Model> under_way;  // what the commit under way would make of the newest state
+  CommitNumber synced = 0;         // acknowledged at level sync
+  CommitNumber processed = 0;      // acknowledged at any level
 
-  void note(const Palace& palace) {
-    const Snapshot snapshot = palace.snapshot();
-    hashes[snapshot.commit()] = snapshot.state_hash().value();
-  }
-  // The state at a commit; rotations change nothing and are not noted.
-  [[nodiscard]] std::uint64_t hash_at(CommitNumber commit) const {
-    return std::prev(hashes.upper_bound(commit))->second;
+  [[nodiscard]] const Model& newest() const { return states.rbegin()->second; }
+  // The state at a commit; rotations change nothing and may be the last commit unnoted.
+  [[nodiscard]] const Model& at(CommitNumber commit) const {
+    if (commit > newest().commit && under_way) return *under_way;
+    return std::prev(states.upper_bound(commit))->second;
   }
 };
 
 // Seeded histories of everything that writes.
 class History {
  public:
-  History(std::uint64_t seed, Promises& promises) : random_(seed), promises_(promises) {}
+  History(std::uint64_t seed, Promises& promises)
+      : random_(seed),
+        maker_(random_(), {.memories = 20, .refused_in = 10, .large_in = 16, .times = true}),
+        promises_(promises) {}
 
   // False when an error ended it, as it does once the machine is off.
   bool run(SimOs& os, int steps) {
-    auto palace =
-        Palace::create(kDirectory, {space("a", Metric::cosine), space("b", Metric::l2)}, on(os));
+    const std::vector<SpaceSpec> spaces = maker_.spaces();
+    Batch batch;
+    for (const SpaceSpec& spec : spaces) batch.create_space(spec);
+    begin(batch);
+    auto palace = Palace::create(kDirectory, spaces, on(os));
     if (!palace) return false;
-    acknowledged(*palace, Durability::sync);
+    acknowledged(batch, palace->snapshot().commit(), 0, Durability::sync);
     for (int i = 0; i < steps; ++i) {
       const unsigned choice = pick(20);
       if (choice == 0) {
         if (!palace->close()) return false;
         palace = Palace::open(kDirectory, on(os));
         if (!palace) return false;
-      } else if (choice <= 2) {
-        if (!palace->checkpoint()) return false;
-        promises_.note(*palace);
-      } else if (choice == 3) {
-        if (!palace->compact()) return false;
-        promises_.note(*palace);
+      } else if (choice <= 3) {
+        if (!(choice == 3 ? palace->compact() : palace->checkpoint())) return false;
+        Model same = promises_.newest();
+        same.commit = palace->snapshot().commit();
+        promises_.states[same.commit] = std::move(same);
       } else if (!commit(*palace)) {
         return false;
       }
@@ -80,88 +87,50 @@ class History {
   }
 
  private:
-  static SpaceSpec space(const std::string& name, Metric metric) {
-    return {.name = name, .dimension = kDimension, .metric = metric, .model = ""};
-  }
   unsigned pick(std::size_t below) { return static_cast<unsigned>(random_() % below); }
 
+  // Whether the model takes the batch.
+  std::expected<void, Errc> begin(const Batch& batch) {
+    Model next = promises_.newest();
+    const auto ids = next.apply(batch, next.commit + 1, Model::kNoTime);
+    if (!ids) return std::unexpected(ids.error());
+    promises_.under_way = std::move(next);
+    return {};
+  }
+
   bool commit(Palace& palace) {
-    Batch batch;
-    std::vector<MemoryRef> made;
-    for (unsigned i = 0, count = 1 + pick(4); i < count; ++i) {
-      NewMemory next = memory();
-      if (pick(12) == 0) {
-        auto payload = palace.store_payload(ContentType::text, next.content);
-        if (!payload) return false;
-        next.payload = std::move(*payload);
-        next.content.clear();
-      }
-      if (pick(24) != 0) made.push_back(batch.remember(std::move(next)));
-    }
-    if (batch.empty()) return true;  // its payload is nobody's
-    if (made.size() > 1) {
-      batch.link({.from = made[0], .to = made[1], .type = "refers_to", .weight = 0.5F});
-    }
-    if (!ids_.empty() && pick(3) == 0) batch.forget(take_id());
-    if (!ids_.empty() && pick(3) == 0) batch.supersede(ids_[pick(ids_.size())], plain());
+    Batch batch = maker_.next(promises_.newest());
+    const Batch told = batch;
+    if (!test::store_ahead(palace, batch, random_, 12)) return false;
+    const auto expected = begin(told);
     const Durability level = pick(2) == 0 ? Durability::sync : Durability::process;
     const auto ack = palace.commit(std::move(batch), level);
-    if (!ack) {
-      // A refused batch (two changes of one memory) is part of life; a broken machine is not.
-      return ack.error().code == Errc::invalid_argument;
-    }
-    ids_.insert(ids_.end(), ack->ids.begin(), ack->ids.end());
-    acknowledged(palace, level);
+    // A refused batch is part of life; a broken machine is not.
+    if (!ack) return !expected && ack.error().code == expected.error();
+    REQUIRE(expected.has_value());
+    acknowledged(told, ack->commit, ack->time, level);
     return true;
   }
 
-  void acknowledged(const Palace& palace, Durability level) {
-    promises_.note(palace);
-    promises_.processed = palace.snapshot().commit();
-    if (level == Durability::sync) promises_.synced = promises_.processed;
-  }
-
-  MemoryId take_id() {
-    const std::size_t at = pick(ids_.size());
-    const MemoryId id = ids_[at];
-    std::erase(ids_, id);
-    return id;
-  }
-
-  NewMemory plain() {
-    NewMemory memory;
-    // Now and then long, so that log files fill up and rotate.
-    const unsigned bytes = pick(2) == 0 ? pick(40) : pick(12) == 0 ? 60'000 : 100 + pick(2000);
-    memory.content.assign(bytes, static_cast<char>('a' + pick(26)));
-    memory.embed = false;
-    if (pick(3) != 0) memory.vectors.push_back({pick(2) == 0 ? "a" : "b", vector(), ""});
-    return memory;
-  }
-  NewMemory memory() {
-    NewMemory memory = plain();
-    if (pick(2) == 0) memory.session.assign(1, static_cast<char>('p' + pick(3)));
-    memory.metadata = pick(4) == 0 ? R"({"page": 3})" : "";
-    memory.event_time = static_cast<TimeNs>(pick(1000));
-    return memory;
-  }
-  std::vector<float> vector() {
-    std::normal_distribution<float> normal;
-    std::vector<float> values(kDimension);
-    for (float& value : values) value = normal(random_);
-    return values;
+  void acknowledged(const Batch& batch, CommitNumber commit, TimeNs time, Durability level) {
+    Model next = promises_.newest();
+    REQUIRE(commit == next.commit + 1);
+    REQUIRE(next.apply(batch, commit, time).has_value());
+    promises_.under_way.reset();
+    promises_.states[commit] = std::move(next);
+    promises_.processed = commit;
+    if (level == Durability::sync) promises_.synced = commit;
   }
 
   std::mt19937_64 random_;
+  test::BatchMaker maker_;
   Promises& promises_;
-  std::vector<MemoryId> ids_;
 };
 
 // Recovers on `machine` and checks everything that was promised. `least` is the oldest commit that
 // may be the newest now. Returns false where nothing had been promised and no palace is there.
 void check_recovery(SimOs& machine, const Promises& promises, CommitNumber least) {
-  const std::uint64_t before = promises.hashes.rbegin()->first;
   CommitNumber commit = 0;
-  std::uint64_t hash = 0;
   for (int round = 0; round < 2; ++round) {
     auto palace = Palace::open(kDirectory, on(machine));
     if (!palace) {
@@ -171,20 +140,18 @@ void check_recovery(SimOs& machine, const Promises& promises, CommitNumber least
     }
     const Snapshot snapshot = palace->snapshot();
     REQUIRE(snapshot.commit() >= least);
-    REQUIRE(snapshot.commit() <= before + 2);  // one batch and one rotation may be under way
-    const auto state = snapshot.state_hash();
-    REQUIRE(state.has_value());
-    if (snapshot.commit() <= before) REQUIRE(*state == promises.hash_at(snapshot.commit()));
+    REQUIRE(snapshot.commit() <= promises.newest().commit + 1);  // one may be under way
+    const Model& model = promises.at(snapshot.commit());
+    REQUIRE(test::difference(snapshot, model) == "");
+    REQUIRE(test::recall_difference(snapshot, model, snapshot.commit(), 2) == "");
     const auto report = palace->verify();
     REQUIRE(report.has_value());
     for (const Damage& damage : report->damage) UNSCOPED_INFO(damage.file << ": " << damage.what);
     REQUIRE(report->damage.empty());
     if (round == 0) {
       commit = snapshot.commit();
-      hash = *state;
     } else {
       REQUIRE(snapshot.commit() == commit);
-      REQUIRE(*state == hash);
       Batch batch;
       NewMemory memory;
       memory.content = "after the crash";
