@@ -67,10 +67,15 @@ Status Store::take_upkeep(std::int64_t patience_ns) {
   for (;;) {
     AEON_ASSIGN(const bool taken,
                 control_->try_lock(LockByte::upkeep, storage::LockMode::exclusive));
-    if (taken) return {};
+    std::atomic<std::uint32_t>& holder = control_->block().upkeep_process;
+    if (taken) {
+      holder.store(os_.process_id(), std::memory_order_relaxed);
+      return {};
+    }
     if (os_.monotonic_ns() - start >= patience_ns) {
       return fail(Errc::busy,
-                  fmt::format("another process is just checkpointing {}; try again", directory_));
+                  fmt::format("process {} is just checkpointing {}; try again when it is done",
+                              holder.load(std::memory_order_relaxed), directory_));
     }
     const std::atomic<std::uint32_t> nobody{0};
     os_.wait_on(nobody, 0, kUpkeepPollNs);

@@ -162,6 +162,7 @@ void Store::publish_group(std::span<Pending* const> applied) {
   durable_ = std::max(durable_, writer_->durable_commit());
   cleanly_closed_ = false;
   ControlBlock& control = control_->block();
+  control.log.store(position_.log, std::memory_order_relaxed);
   control.written.store(visible(), std::memory_order_release);
   control.durable.store(durable_, std::memory_order_relaxed);
   control.writing.store(0, std::memory_order_release);
@@ -226,6 +227,7 @@ Status Store::sync_and_apply(std::span<Pending* const> accepted) {
     bytes += pending->resolved.payload.size();
   }
   if (!sync) return apply_group(accepted);
+  turn_was_long_ = true;
   Status synced;
   Status applied;
   if (overlap && bytes >= kOverlapBytes && sync_helper_ != nullptr) {

@@ -8,7 +8,7 @@ namespace aeon::engine {
 
 namespace {
 constexpr std::uint64_t kMagic = 0x6c72'7463'6e6f'6561;  // "aeonctrl"
-constexpr std::uint32_t kVersion = 2;
+constexpr std::uint32_t kVersion = 3;
 // The file gets its name when it is complete, and never over another one: a process that is late
 // must not clear what those who were faster share.
 Status make_file(storage::Os& os, const std::string& path) {
@@ -50,7 +50,8 @@ void Control::reset(storage::Os& os, storage::PalaceUuid palace, std::uint64_t w
   block_->durable.store(durable, std::memory_order_relaxed);
   block_->manifest_sequence.store(manifest_sequence, std::memory_order_relaxed);
   block_->sleepers.store(0, std::memory_order_relaxed);
-  block_->turn_wanted_ns.store(0, std::memory_order_relaxed);
+  for (auto& wish : block_->wishes) wish.store(0, std::memory_order_relaxed);
+  block_->turns_passed.store(0, std::memory_order_relaxed);
   block_->writing.store(0, std::memory_order_relaxed);
   block_->kept.store(0, std::memory_order_relaxed);
   block_->poisoned.store(0, std::memory_order_relaxed);

@@ -25,19 +25,26 @@ struct ControlBlock {
   // (1) stores synchronize-with (2) loads: the log holds the commits before the number says so.
   std::atomic<std::uint64_t> written;
   std::atomic<std::uint64_t> durable;            // and these survive power loss
+  // The log file that is written to. A writer that died in a rotation leaves one without a frame,
+  // which no commit leads to. Stored before `written`, under the append lock.
+  std::atomic<std::uint64_t> log;
   std::atomic<std::uint64_t> manifest_sequence;  // of the newest manifest record
   std::atomic<std::uint32_t> wake;               // futex: changes when written or the manifest do
   std::atomic<std::uint32_t> sleepers;           // threads that wait for `wake`, roughly
   std::atomic<std::uint32_t> turn;     // futex: changes when a wanted append lock is given up
   std::atomic<std::uint32_t> writing;  // 1 while a group is on its way into the log
-  std::atomic<std::uint32_t> writer_process;  // who holds or last held the append lock
+  std::atomic<std::uint32_t> writer_process;  // holds or last held the append lock, or recovers
   std::atomic<std::uint32_t> poisoned;        // errno + 1 of a failed write or sync, else 0
   std::atomic<std::uint32_t> closed;          // 1 once the last user has written the closing frame
   std::atomic<std::uint32_t> kept;            // 1 while the append lock is kept between groups
-  // Monotonic time at which a process last found the append lock taken: a mark that fades by
-  // itself, so that a waiter that dies leaves nothing behind.
-  std::atomic<std::int64_t> turn_wanted_ns;
-  std::atomic<std::uint64_t> arrivals;  // processes that have taken the presence lock, ever
+  std::atomic<std::uint64_t> arrivals;        // processes that have taken the presence lock, ever
+  std::atomic<std::uint32_t> upkeep_process;  // holds or last held the upkeep lock
+  // Of those who wait for the append lock, see turn.cpp. A wish is the monotonic time at which its
+  // maker last found the lock taken, with a ticket in the low bits. It fades by itself, so that a
+  // waiter that dies leaves nothing behind. 0: a free place.
+  std::atomic<std::int64_t> wishes[16];
+  std::atomic<std::uint32_t> tickets;       // drawn so far
+  std::atomic<std::uint32_t> turns_passed;  // since the one that has waited longest was first
 };
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 static_assert(std::atomic<std::uint32_t>::is_always_lock_free);

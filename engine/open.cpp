@@ -16,6 +16,9 @@ namespace {
 
 // Each is one process that died while it recovered, or one that shares no version with this one.
 constexpr int kMostAttempts = 1000;
+// How long an opening waits for one that recovers the palace, or closes it, and how often it looks.
+constexpr std::int64_t kEntryTimeoutNs = 20'000'000'000;
+constexpr std::int64_t kEntryPollNs = 500'000;
 
 Status make_directory(storage::Os& os, const std::string& directory) {
   if (!os.exists(directory)) return os.make_directory(directory);
@@ -143,23 +146,46 @@ Status Store::recover() {
   return control_->lock(LockByte::presence, storage::LockMode::shared);
 }
 
+// Takes the presence lock: alone (true), which keeps others out, or among others. Whoever is alone
+// recovers or closes; one that was stopped at it can't be told from a slow one, nor passed by.
+Result<bool> Store::lock_presence() {
+  const std::atomic<std::uint32_t> nobody{0};
+  const std::int64_t start = os_.monotonic_ns();
+  for (;;) {
+    AEON_ASSIGN(const bool alone,
+                control_->try_lock(LockByte::presence, storage::LockMode::exclusive));
+    if (alone) return true;
+    AEON_ASSIGN(const bool among,
+                control_->try_lock(LockByte::presence, storage::LockMode::shared));
+    if (among) return false;
+    if (os_.monotonic_ns() - start > kEntryTimeoutNs) {
+      return fail(Errc::writer_stopped,
+                  fmt::format("process {} recovers or closes {} and does not come to an end; open "
+                              "it read-only meanwhile",
+                              control_->block().writer_process.load(std::memory_order_relaxed),
+                              directory_));
+    }
+    os_.wait_on(nobody, 0, kEntryPollNs);
+  }
+}
+
 // Whether the caller is alone with the palace, and keeps others out until it has recovered; else it
 // is among others, and the control block is right. Whoever recovered may have died at it while this
 // one waited: then somebody must begin again.
 Result<bool> Store::enter_presence() {
+  ControlBlock& control = control_->block();
   for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
-    AEON_ASSIGN(const bool alone,
-                control_->try_lock(LockByte::presence, storage::LockMode::exclusive));
-    if (!alone) AEON_TRY(control_->lock(LockByte::presence, storage::LockMode::shared));
+    AEON_ASSIGN(const bool alone, lock_presence());
     // (10) comes before every look at the control block, see wake_followers(); (11) in is_alone().
-    const std::uint64_t before = control_->block().arrivals.fetch_add(1, std::memory_order_seq_cst);
+    const std::uint64_t before = control.arrivals.fetch_add(1, std::memory_order_seq_cst);
     if (alone) {
+      control.writer_process.store(os_.process_id(), std::memory_order_relaxed);
       alone_ = true;
       arrivals_seen_ = before + 1;
       return true;
     }
     // (9) synchronizes-with (8) in Control::reset().
-    const bool recovering = control_->block().recovering.load(std::memory_order_acquire) != 0;
+    const bool recovering = control.recovering.load(std::memory_order_acquire) != 0;
     if (!recovering && control_->valid(os_, palace_)) return false;
     control_->unlock(LockByte::presence);
   }
@@ -171,8 +197,12 @@ Result<bool> Store::enter_presence() {
 // A process that died in the middle of a group leaves commits of which nobody knows yet whether
 // they are in the log. Whoever comes back after its own death must not look before that is settled,
 // or it would do again what then turns out to be done. Reads go on where it can't be settled now.
+// Where somebody else has just settled it, `written` was raised before `writing` was cleared.
 Status Store::settle_doubt() {
-  if (control_->block().writing.load(std::memory_order_acquire) == 0) return {};
+  ControlBlock& control = control_->block();
+  if (control.writing.load(std::memory_order_acquire) == 0) {
+    return follow_to(control.written.load(std::memory_order_acquire));
+  }
   const Status turn = take_turn();
   if (turn) {
     end_turn();
@@ -232,6 +262,7 @@ Status Store::read_to_end() {
   } else {
     AEON_TRY(writer_->skip_to(end, durable_));
   }
+  control.log.store(position_.log, std::memory_order_relaxed);
   control.written.store(visible(), std::memory_order_release);
   control.writing.store(0, std::memory_order_release);
   return {};

@@ -104,7 +104,8 @@ class Palace {
                                              const std::vector<SpaceSpec>& spaces,
                                              OpenOptions options = {});
   // Opens and recovers. The cost follows the length of the log's tail, not the size of the palace.
-  // Errors: not_a_palace, newer_format, damaged, missing_file, foreign_file, no_permission.
+  // Errors: not_a_palace, newer_format, damaged, missing_file, foreign_file, no_permission,
+  // writer_stopped (a process is stopped while it recovers or closes; reading only is possible).
   [[nodiscard]] static Result<Palace> open(const std::string& directory, OpenOptions options = {});
 
   Palace(Palace&&) noexcept;

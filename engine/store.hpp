@@ -94,6 +94,7 @@ class Store {
   Status recover() AEON_REQUIRES(write_mutex_);
   Status recover_alone() AEON_REQUIRES(write_mutex_);
   Result<bool> enter_presence() AEON_REQUIRES(write_mutex_);
+  Result<bool> lock_presence();
   Status settle_doubt() AEON_REQUIRES(write_mutex_);
   Status read_to_end() AEON_REQUIRES(write_mutex_);
   Status remove_orphans() AEON_REQUIRES(write_mutex_);
@@ -110,7 +111,9 @@ class Store {
   [[nodiscard]] bool tail_is_full();
 
   // turn.cpp
+  class Wait;
   Status take_turn() AEON_REQUIRES(write_mutex_);
+  [[nodiscard]] bool is_turn_wanted() const noexcept;
   Status prepare_turn(ControlBlock& control) AEON_REQUIRES(write_mutex_);
   void end_turn() AEON_REQUIRES(write_mutex_);
   void release_turn() AEON_REQUIRES(write_mutex_);
@@ -241,7 +244,10 @@ class Store {
   // turn.cpp
   bool has_turn_ AEON_GUARDED_BY(write_mutex_) = false;    // holds the append lock
   bool keeps_turn_ AEON_GUARDED_BY(write_mutex_) = false;  // and does so between groups
-  std::uint64_t turns_ AEON_GUARDED_BY(write_mutex_) = 0;  // taken so far
+  // `turn` as it was when this opening gave its turn to somebody who waited.
+  std::optional<std::uint32_t> turn_given_ AEON_GUARDED_BY(write_mutex_);
+  bool turn_was_long_ AEON_GUARDED_BY(write_mutex_) = false;  // the last one had a sync
+  std::uint64_t turns_ AEON_GUARDED_BY(write_mutex_) = 0;     // taken so far
   std::uint64_t turns_looked_at_ AEON_GUARDED_BY(write_mutex_) = 0;
   std::int64_t last_turn_ns_ AEON_GUARDED_BY(write_mutex_) = 0;
   std::uint32_t streak_ AEON_GUARDED_BY(write_mutex_) = 0;

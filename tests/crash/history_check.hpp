@@ -27,7 +27,7 @@ using AckMap = std::map<std::uint64_t, Acknowledged>;
                                      const AckMap& acks = {});
 
 // Whether the snapshot holds nothing beside those histories and `others` more memories, and recall
-// over everything finds each memory once.
+// over everything finds each memory once (of more than kMaxK, as many).
 [[nodiscard]] std::string surplus(const Snapshot& snapshot, std::span<const History> histories,
                                   std::size_t others = 0);
 

@@ -6,8 +6,9 @@
 //   palace_process watch DIR WRITERS
 //       follows writers by its background thread and checks all it sees; on a line of input answers
 //       "<looks> <commit>" once it has caught up
-//   palace_process serve DIR follow|quiet
-//       answers commands, see Server; `quiet` has no background thread
+//   palace_process serve DIR follow|quiet|read [stop CALL FILE]
+//       answers commands, see PalaceServer; `quiet` has no background thread, `read` opens for
+//       reading only; with `stop` the process stops itself already while it opens the palace
 //
 // Exits with 0, or with 1 and a sentence on stderr.
 #include <poll.h>
@@ -17,9 +18,6 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <iostream>
-#include <memory>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -30,6 +28,7 @@
 #include "tests/crash/history.hpp"
 #include "tests/crash/history_check.hpp"
 #include "tests/crash/notes.hpp"
+#include "tests/crash/palace_server.hpp"
 
 namespace {
 
@@ -152,175 +151,18 @@ int watch(const std::string& directory, int writers) {
   return 0;
 }
 
-// Commands, one a line; an answer is one line, an error's begins with "! " and its name.
-class Server {
- public:
-  Server(const std::string& directory, bool follow) {
-    OpenOptions options;
-    options.background = follow;
-    palace_ = std::make_unique<Palace>(must(Palace::open(directory, options), "open"));
-  }
-
-  void run() {
-    for (std::string line; std::getline(std::cin, line);) {
-      std::istringstream words(line);
-      const auto answer = obey(words);
-      const std::string text =
-          answer ? *answer
-                 : fmt::format("! {} {}", errc_name(answer.error().code), answer.error().message);
-      std::puts(text.c_str());
-      std::fflush(stdout);
-    }
-  }
-
- private:
-  Result<std::string> obey(std::istringstream& words) {
-    std::string command;
-    words >> command;
-    if (command == "put") return put(words, PutMode::upsert);
-    if (command == "claim") return put(words, PutMode::if_absent);
-    if (command == "has") return seen(words);
-    if (command == "fill") return fill(words);
-    if (command == "turns") return turns(words);
-    if (command == "claims") return claims(words);
-    if (command == "visible") return std::to_string(palace_->snapshot().commit());
-    if (command == "checkpoint") return done(palace_->checkpoint());
-    if (command == "compact") return done(palace_->compact());
-    if (command == "logs") return logs();
-    if (command == "verify") return verify();
-    return snapshots(command);
-  }
-
-  Result<std::string> snapshots(const std::string& command) {
-    if (command == "hash") return hash(palace_->snapshot());
-    if (command == "hold") {
-      held_ = std::make_unique<Snapshot>(palace_->snapshot());
-      return hash(*held_);
-    }
-    if (command == "held") return hash(*held_);
-    if (command == "drop") {
-      held_.reset();
-      return "ok";
-    }
-    if (command == "fresh") {
-      AEON_ASSIGN(const Snapshot snapshot, palace_->fresh_snapshot());
-      return std::to_string(snapshot.commit());
-    }
-    return fail(Errc::invalid_argument, "no such command: " + command);
-  }
-
-  static Result<std::string> done(const Status& status) {
-    if (!status) return std::unexpected(status.error());
-    return "ok";
-  }
-  static Result<std::string> hash(const Snapshot& snapshot) {
-    AEON_ASSIGN(const std::uint64_t hash, snapshot.state_hash());
-    return std::to_string(hash);
-  }
-
-  Result<CommitNumber> remember(std::string key, std::string content, PutMode mode,
-                                Durability level) {
-    NewMemory memory;
-    memory.key = std::move(key);
-    memory.content = std::move(content);
-    memory.mode = mode;
-    Batch batch;
-    batch.remember(std::move(memory));
-    AEON_ASSIGN(const Ack ack, palace_->commit(std::move(batch), level));
-    return ack.commit;
-  }
-
-  // put KEY TEXT, claim KEY TEXT: the commit.
-  Result<std::string> put(std::istringstream& words, PutMode mode) {
-    std::string key;
-    std::string text;
-    words >> key >> text;
-    AEON_ASSIGN(const CommitNumber commit, remember(key, text, mode, Durability::process));
-    return std::to_string(commit);
-  }
-
-  // has KEY: its content in the newest snapshot of this process, or "-".
-  Result<std::string> seen(std::istringstream& words) {
-    std::string key;
-    words >> key;
-    const Snapshot snapshot = palace_->snapshot();
-    const auto id = snapshot.find_key("", key);
-    if (!id) return "-";
-    Memory memory;
-    AEON_TRY(snapshot.get(*id, memory));
-    return memory.content;
-  }
-
-  // fill COUNT BYTES: so many memories of that size; the last commit.
-  Result<std::string> fill(std::istringstream& words) {
-    std::size_t count = 0;
-    std::size_t bytes = 0;
-    words >> count >> bytes;
-    CommitNumber last = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-      AEON_ASSIGN(last,
-                  remember("", std::string(bytes, 'f'), PutMode::upsert, Durability::process));
-    }
-    return std::to_string(last);
-  }
-
-  // turns COUNT: as many commits at level sync; their numbers.
-  Result<std::string> turns(std::istringstream& words) {
-    std::size_t count = 0;
-    words >> count;
-    std::string commits;
-    for (std::size_t i = 0; i < count; ++i) {
-      AEON_ASSIGN(const CommitNumber commit,
-                  remember("", "turn", PutMode::upsert, Durability::sync));
-      commits += fmt::format("{} ", commit);
-    }
-    return commits;
-  }
-
-  // claims NAME FROM TO: wants claim-FROM .. claim-TO; the numbers it got.
-  Result<std::string> claims(std::istringstream& words) {
-    std::string name;
-    std::uint64_t from = 0;
-    std::uint64_t to = 0;
-    words >> name >> from >> to;
-    std::string got;
-    for (std::uint64_t number = from; number <= to; ++number) {
-      const auto commit =
-          remember(fmt::format("claim-{}", number), name, PutMode::if_absent, Durability::process);
-      if (commit) got += fmt::format("{} ", number);
-      if (!commit && commit.error().code != Errc::key_exists) {
-        return std::unexpected(commit.error());
-      }
-    }
-    return got;
-  }
-
-  // "<log files> <segments> <settled>"
-  Result<std::string> logs() {
-    AEON_ASSIGN(const Stats stats, palace_->stats());
-    return fmt::format("{} {} {}", stats.log_files, stats.segments, stats.settled);
-  }
-
-  Result<std::string> verify() {
-    AEON_ASSIGN(const VerifyReport report, palace_->verify());
-    for (const Damage& damage : report.damage) {
-      return fail(Errc::damaged,
-                  fmt::format("{} at {}: {}", damage.file, damage.offset, damage.what));
-    }
-    return fmt::format("{}", report.commits);
-  }
-
-  std::unique_ptr<Palace> palace_;
-  std::unique_ptr<Snapshot> held_;  // declared last: it must not outlive the palace
-};
-
 int run(const std::vector<std::string>& words) {
   if (words.size() >= 5 && words[0] == "write") {
     return write(words[1], words[2], std::stoi(words[3]), std::stoull(words[4]), words.size() > 5);
   }
   if (words.size() == 3 && words[0] == "watch") return watch(words[1], std::stoi(words[2]));
-  if (words.size() == 3 && words[0] == "serve") {
-    Server(words[1], words[2] == "follow").run();
+  if (words.size() >= 3 && words[0] == "serve") {
+    test::PalaceServer server;
+    if (words.size() == 6 && words[3] == "stop") server.stop_at(words[4], words[5]);
+    if (const Status opened = server.open(words[1], words[2]); !opened) {
+      give_up("open: " + opened.error().message);
+    }
+    server.run();
     return 0;
   }
   give_up("usage: see the head of palace_process.cpp");

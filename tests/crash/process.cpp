@@ -83,6 +83,15 @@ void Process::signal(int number) {
   if (running()) ::kill(id_, number);
 }
 
+void Process::wait_stopped() {
+  int status = 0;
+  if (running() && ::waitpid(id_, &status, WUNTRACED) == id_) {
+    if (WIFSTOPPED(status)) return;
+    note_end(status);
+  }
+  throw std::runtime_error("the process ended instead of stopping");
+}
+
 void Process::note_end(int status) {
   exit_code_ = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
   id_ = 0;

@@ -28,7 +28,10 @@ class Process {
   void tell(const std::string& command);
   std::string hear();
 
+  [[nodiscard]] pid_t id() const noexcept { return id_; }
   void signal(int number);
+  // Waits until it has stopped (SIGSTOP). Throws when it ended instead.
+  void wait_stopped();
   // False while it runs. Once it ended: see exit_code().
   [[nodiscard]] bool ended();
   void wait();
