@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/node_map.hpp"
 #include "engine/record.hpp"
 
 namespace aeon::engine {
@@ -17,7 +18,7 @@ using storage::Table;
 class Application {
  public:
   Application(const ApplyTarget& target, CommitNumber commit)
-      : tail_(target.tail), catalog_(target.catalog), counters_(target.counters), commit_(commit) {}
+      : view_(target.view), tail_(target.view.active()), catalog_(target.catalog), counters_(target.counters), commit_(commit) {}
 
   bool run(OperationKind kind, std::string_view body) {
     switch (kind) {
@@ -25,6 +26,7 @@ class Application {
       case OperationKind::name: return name(body);
       case OperationKind::version: return version(body);
       case OperationKind::row: return row(body);
+      case OperationKind::links: return links(body);
       case OperationKind::end: return end(body);
       case OperationKind::key: return key(body);
       case OperationKind::session_end: return session_end(body);
@@ -121,6 +123,34 @@ class Application {
                           .kind = record_.kind});
   }
 
+  bool links(std::string_view body) {
+    if (!parse_links(body, links_) || catalog_.at(links_.name.space) == nullptr) return malformed();
+    own_links_.clear();
+    for (const LinkChange& change : links_.changes) own_links_.push_back(change.neighbour);
+    if (tail_.edit_links(links_.name, own_links_) == nullptr) return false;
+    for (const LinkChange& change : links_.changes) {
+      if (change.kind != LinkChange::Kind::none && !change_links(change)) return false;
+    }
+    return true;
+  }
+
+  // The neighbour may have changed since the decision: then the change finds no room or no victim,
+  // and is left out or put where there is room.
+  bool change_links(const LinkChange& change) {
+    std::uint32_t before[kMaxLinks];
+    const std::size_t count = links_of(view_, links_.name.space, change.neighbour, before);
+    LiveLinks* live = tail_.edit_links({links_.name.space, change.neighbour}, {before, count});
+    if (live == nullptr) return false;
+    const std::uint32_t wanted = change.kind == LinkChange::Kind::replace ? change.victim : kNoNode;
+    for (auto& slot : live->nodes) {
+      const std::uint32_t node = slot.load(std::memory_order_relaxed);  // only this thread stores
+      if (node != wanted && node != kNoNode) continue;
+      slot.store(links_.name.node, std::memory_order_release);
+      return true;
+    }
+    return true;
+  }
+
   bool end(std::string_view body) {
     if (!parse_end(body, end_)) return malformed();
     VersionRecord record;
@@ -170,6 +200,7 @@ class Application {
     return tail_.put(key_, commit_, operation.record);
   }
 
+  const View& view_;
   Tail& tail_;
   Catalog& catalog_;
   Counters& counters_;
@@ -181,6 +212,8 @@ class Application {
   VersionOperation version_;
   VersionRecord record_;  // of version_; stamps the rows that follow it
   EndOperation end_;
+  LinksOperation links_;
+  std::vector<std::uint32_t> own_links_;
 };
 
 }  // namespace
@@ -201,7 +234,7 @@ Result<Applied> apply(const ApplyTarget& target, const wal::CommitHeader& header
     return fail(Errc::no_memory,
                 fmt::format("applying commit {}: no memory is left for the tails", header.commit));
   }
-  target.tail.add_header(header);
+  target.view.active().add_header(header);
   return application.applied();
 }
 

@@ -8,7 +8,7 @@
 
 #include "engine/catalog.hpp"
 #include "engine/counters.hpp"
-#include "engine/tail.hpp"
+#include "engine/view.hpp"
 #include "storage/result.hpp"
 #include "wal/commit_header.hpp"
 
@@ -16,7 +16,7 @@ namespace aeon::engine {
 
 // What a commit changes. Used by one thread at a time.
 struct ApplyTarget {
-  Tail& tail;
+  const View& view;  // its active tail takes the commit
   Catalog& catalog;
   Counters& counters;
 };

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/linking.hpp"
 #include "engine/store.hpp"
 
 namespace aeon::engine {
@@ -19,10 +20,24 @@ constexpr std::size_t kOverlapBytes = std::size_t{32} << 10;
 Result<Ack> Store::commit(Batch batch, Durability level) {
   AEON_TRY(refuse_after_fork());
   AEON_TRY(check_payloads(batch));
-  AEON_ASSIGN(const PreparedBatch prepared, prepare(std::move(batch), catalog_, visible()));
+  AEON_ASSIGN(PreparedBatch prepared, prepare(std::move(batch), catalog_, visible()));
+  link(prepared);
   Pending pending(&prepared, level);
   AEON_TRY(submit(pending));
   return std::move(pending.ack);
+}
+
+// Searching takes longer than a guard should last, so the view is held.
+void Store::link(PreparedBatch& prepared) {
+  const CommitNumber commit = visible();
+  const View* held = nullptr;
+  {
+    const auto guard = enter();
+    held = &view();
+    held->hold();
+  }
+  link_rows({*held, catalog_, commit}, prepared);
+  if (held->release()) delete held;
 }
 
 Status Store::submit(Pending& pending) {

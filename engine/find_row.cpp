@@ -17,32 +17,45 @@ std::optional<FoundRow> find_in(const RowBlock& block, std::uint32_t node) {
   return FoundRow{block, static_cast<std::uint32_t>(at - block.nodes)};
 }
 
+std::optional<FoundRow> find_in(const Tail& tail, RowName name, std::uint32_t tenant) {
+  const SpaceTail* space = tail.space(name.space);
+  if (space == nullptr) return {};
+  const SpaceTail::Row row = space->row(name.node);
+  if (row.packed == nullptr || row.tail->tenant() != tenant) return {};
+  const std::uint32_t index = row.tail->index_in(*row.chunk, row.packed);
+  return FoundRow{row.tail->block(*row.chunk, index + 1), index};
+}
+
+std::optional<FoundRow> find_in(const SegmentView& segment, RowName name, std::uint32_t tenant,
+                                bool& damaged) {
+  if (const SegmentView::Nodes* nodes = segment.nodes(name.space)) {
+    const SegmentView::Row row = segment.row(*nodes, name.node, damaged);
+    if (row.partition == nullptr || row.partition->entry().tenant != tenant) return {};
+    const RowBlock block = row.partition->block(row.row, 1, damaged);
+    if (block.count == 0 || block.nodes[0] != name.node) return {};
+    return FoundRow{block, 0};
+  }
+  for (const ClusterEntry& entry : segment.clusters()) {
+    if (entry.space != name.space || entry.tenant != tenant) continue;
+    if (auto found = find_in(read_cluster(segment.segment(), entry, damaged), name.node)) {
+      return found;
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<FoundRow> find_row(const Reading& reading, RowName name, std::uint32_t tenant) {
-  std::optional<FoundRow> found;
   bool damaged = false;
   for (const auto& tail : reading.view.tails()) {
-    const RowTail* rows = tail->rows(name.space, tenant);
-    if (rows == nullptr) continue;
-    rows->for_each_block([&](const RowBlock& block) {
-      if (!found) found = find_in(block, name.node);
-    });
-    if (found) return *found;
+    if (const auto found = find_in(*tail, name, tenant)) return *found;
   }
   for (const auto& segment : reading.view.segments()) {
-    auto entries = find_partition(segment->clusters(), name.space, tenant);
-    if (const RouteEntry* route = segment->route(name.space, tenant)) {
-      const std::uint32_t cluster = cluster_of(segment->segment(), *route, name.node, damaged);
-      entries = cluster < entries.size() ? entries.subspan(cluster, 1) : entries.first(0);
-    }
-    for (const ClusterEntry& entry : entries) {
-      found = find_in(read_cluster(segment->segment(), entry, damaged), name.node);
-      if (found) return *found;
-    }
+    if (const auto found = find_in(*segment, name, tenant, damaged)) return *found;
   }
   return fail(Errc::damaged, fmt::format("row {} of space {} is {}; run aeon verify", name.node,
-                                         name.space, damaged ? "in a damaged cluster" : "missing"));
+                                         name.space, damaged ? "on a damaged page" : "missing"));
 }
 
 Status read_row(const Reading& reading, RowName name, std::uint32_t tenant, CommitNumber version,

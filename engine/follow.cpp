@@ -8,7 +8,7 @@ namespace aeon::engine {
 
 Status Store::apply_frame(const wal::CommitHeader& header, std::string_view payload,
                           const wal::LogPosition& after) {
-  const auto applied = apply({view().active(), catalog_, counters_}, header, payload);
+  const auto applied = apply({view(), catalog_, counters_}, header, payload);
   if (!applied) {
     // Half a record may be in the tail, where nobody sees it; nothing can follow it.
     if (read_only_reason_.empty()) read_only_reason_ = applied.error().message;

@@ -108,11 +108,12 @@ class Tree {
       }
     }
     out_.order.reserve(root.count);
-    split(root);
+    split(root, false);
   }
 
  private:
-  void split(Node& node) {
+  // `divided`: the node lies in a district already, or the whole tree is too small for any.
+  void split(Node& node, bool divided) {
     if (node.count <= kGroupRows) {
       emit(node.places);
       return;
@@ -129,6 +130,9 @@ class Tree {
     std::vector<std::uint32_t> counts(branches);
     for (const std::uint32_t branch : nearest) ++counts[branch];
     if (std::ranges::max(counts) == node.count) {
+      if (!divided && node.count > kDistrictRows) {
+        out_.districts.push_back(static_cast<std::uint32_t>(out_.groups()));
+      }
       cut(node.places);
       return;
     }
@@ -141,7 +145,9 @@ class Tree {
     for (std::uint32_t branch = 0; branch < branches; ++branch) {
       if (counts[branch] == 0) continue;
       Node child = gather(node, std::span(members).subspan(starts[branch], counts[branch]));
-      split(child);
+      const bool begins = !divided && node.count > kDistrictRows && child.count <= kDistrictRows;
+      if (begins) out_.districts.push_back(static_cast<std::uint32_t>(out_.groups()));
+      split(child, divided || begins);
     }
   }
 

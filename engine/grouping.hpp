@@ -19,6 +19,8 @@ namespace aeon::engine {
 
 inline constexpr std::uint32_t kGroupRows = 256;  // at most, in one group
 
+inline constexpr std::uint32_t kDistrictRows = 20'000;
+
 // A row of the blocks that were grouped.
 struct RowPlace {
   std::uint32_t block = 0;
@@ -30,6 +32,9 @@ struct Grouping {
   std::vector<std::uint32_t> rows;  // of each group
   std::vector<float> centroids;     // of each group: the mean of its rows, `dimension` values
   std::vector<float> radii;         // of each group: root mean square distance from the centroid
+  // The first group of each district: groups of one branch of the tree, up to about kDistrictRows
+  // rows. Empty when the tree has no such branch.
+  std::vector<std::uint32_t> districts;
   [[nodiscard]] std::size_t groups() const noexcept { return rows.size(); }
   [[nodiscard]] std::span<const float> centroid(std::size_t group) const noexcept {
     const std::size_t dimension = centroids.size() / rows.size();

@@ -204,12 +204,13 @@ struct OperationCheck {
 // About what an operation takes in the commit's record.
 struct RecordSize {
   static constexpr std::size_t kFixed = 96;
+  static constexpr std::size_t kLinkBytes = 128;
   const std::vector<PreparedRow>& rows;
   std::size_t operator()(const NewMemory& memory) const {
     std::size_t bytes =
         2 * kFixed + memory.content.size() + memory.metadata.size() + 2 * memory.key.size();
     for (const PreparedRow& row : rows) {
-      bytes += kFixed + row.row.codes.size() + row.row.precise.size();
+      bytes += kFixed + row.row.codes.size() + row.row.precise.size() + kLinkBytes;
     }
     return bytes;
   }

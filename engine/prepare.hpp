@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/catalog.hpp"
+#include "engine/links.hpp"
 #include "engine/model.hpp"
 #include "engine/row_block.hpp"
 #include "storage/result.hpp"
@@ -17,6 +18,7 @@ namespace aeon::engine {
 struct PreparedRow {
   std::string space;
   QuantisedRow row;
+  std::vector<PreparedLink> links;  // link_rows() fills them in
 };
 
 struct PreparedBatch {

@@ -98,6 +98,18 @@ void RecordWriter::row(const RowOperation& operation) {
   close(OperationKind::row);
 }
 
+void RecordWriter::links(const LinksOperation& operation) {
+  Encoder encoder(body_);
+  encoder.varint(operation.name.space);
+  encoder.varint(operation.name.node);
+  for (const LinkChange& change : operation.changes) {
+    encoder.fixed(static_cast<std::uint8_t>(change.kind));
+    encoder.fixed(change.neighbour);
+    if (change.kind == LinkChange::Kind::replace) encoder.fixed(change.victim);
+  }
+  close(OperationKind::links);
+}
+
 void RecordWriter::end(const EndOperation& operation) {
   Encoder encoder(body_);
   encoder.varint(operation.id);
@@ -141,7 +153,7 @@ bool RecordReader::next(OperationKind& kind, std::string_view& body) noexcept {
   }
   kind = static_cast<OperationKind>(decoder_.fixed<std::uint8_t>());
   body = decoder_.bytes();
-  ok_ = decoder_.ok() && kind >= OperationKind::space && kind <= OperationKind::rotate;
+  ok_ = decoder_.ok() && kind >= OperationKind::space && kind <= OperationKind::links;
   return ok_;
 }
 
@@ -204,6 +216,22 @@ bool parse_row_data(std::string_view rest, std::uint32_t dimension, Precision pr
   row.codes = decoder.raw(dimension);
   row.precise = decoder.raw(precise_bytes(precision, dimension));
   return decoder.ok() && decoder.at_end();
+}
+
+bool parse_links(std::string_view body, LinksOperation& operation) {
+  Decoder decoder(body);
+  operation.changes.clear();
+  if (!decode_number(decoder, operation.name.space)) return false;
+  if (!decode_number(decoder, operation.name.node)) return false;
+  while (decoder.ok() && !decoder.at_end()) {
+    LinkChange change;
+    change.kind = static_cast<LinkChange::Kind>(decoder.fixed<std::uint8_t>());
+    change.neighbour = decoder.fixed<std::uint32_t>();
+    if (change.kind > LinkChange::Kind::replace) return false;
+    if (change.kind == LinkChange::Kind::replace) change.victim = decoder.fixed<std::uint32_t>();
+    operation.changes.push_back(change);
+  }
+  return decoder.ok() && operation.changes.size() <= kMaxLinks;
 }
 
 bool parse_end(std::string_view body, EndOperation& operation) {

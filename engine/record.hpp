@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/keys.hpp"
+#include "engine/links.hpp"
 #include "engine/row_block.hpp"
 #include "engine/version_record.hpp"
 #include "graph/keys.hpp"
@@ -26,6 +27,7 @@ enum class OperationKind : std::uint8_t {
   session_end = 7,  // the newest event of a session
   edge = 8,         // an edge is made, changed or ended
   rotate = 9,       // everything up to here can be settled: RAM tails are frozen
+  links = 10,       // the neighbours of a row, and what it changes at them
 };
 
 // Bit i of a commit header's `kinds` says that the payload holds operations of kind i.
@@ -51,6 +53,10 @@ struct VersionOperation {
 struct RowOperation {
   RowName name;
   RowData row;
+};
+struct LinksOperation {
+  RowName name;
+  std::vector<LinkChange> changes;
 };
 struct EndOperation {
   std::uint64_t id = 0;
@@ -83,6 +89,7 @@ class RecordWriter {
   void name(const NameOperation& operation);
   void version(const VersionOperation& operation);
   void row(const RowOperation& operation);
+  void links(const LinksOperation& operation);
   void end(const EndOperation& operation);
   void key(const KeyOperation& operation);
   void session_end(const SessionEndOperation& operation);
@@ -122,6 +129,7 @@ void encode_space(std::string& out, const SpaceSpec& spec);
 [[nodiscard]] bool parse_row_name(std::string_view body, RowName& name, std::string_view& rest);
 [[nodiscard]] bool parse_row_data(std::string_view rest, std::uint32_t dimension,
                                   Precision precision, RowData& row);
+[[nodiscard]] bool parse_links(std::string_view body, LinksOperation& operation);
 [[nodiscard]] bool parse_end(std::string_view body, EndOperation& operation);
 [[nodiscard]] bool parse_key(std::string_view body, KeyOperation& operation);
 [[nodiscard]] bool parse_session_end(std::string_view body, SessionEndOperation& operation);

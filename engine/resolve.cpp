@@ -1,6 +1,7 @@
 #include "engine/resolve.hpp"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include <fmt/format.h>
 
@@ -213,7 +214,9 @@ class Resolver {
     operation.record = record_;
     writer_.version(operation);
     for (std::size_t i = 0; i < record.rows.size(); ++i) {
-      writer_.row({record.rows[i], prepared_.rows[index_][i].row.data()});
+      const PreparedRow& row = prepared_.rows[index_][i];
+      writer_.row({record.rows[i], row.row.data()});
+      write_links(record.rows[i], row);
     }
     ++draft_.counters().versions;
     state.visible = true;
@@ -224,6 +227,22 @@ class Resolver {
     return {};
   }
 
+  // Rows of the batch get their numbers here, in the order in which they were named.
+  void write_links(RowName name, const PreparedRow& row) {
+    if (row.links.empty()) return;
+    const std::uint32_t first = first_nodes_[name.space];
+    const auto number = [first](NodeName node) {
+      return node < kInBatch ? static_cast<std::uint32_t>(node)
+                             : first + static_cast<std::uint32_t>(node - kInBatch);
+    };
+    links_.name = name;
+    links_.changes.clear();
+    for (const PreparedLink& link : row.links) {
+      links_.changes.push_back({number(link.neighbour), number(link.victim), link.kind});
+    }
+    writer_.links(links_);
+  }
+
   Result<RowName> next_row(const std::string& space_name) {
     const std::uint32_t space = draft_.space_number(space_name);
     std::uint32_t& next = draft_.counters().next_node[space - 1];
@@ -231,6 +250,7 @@ class Resolver {
       return fail(Errc::too_large, fmt::format("space \"{}\" has used all its {} row numbers",
                                                space_name, UINT32_MAX));
     }
+    first_nodes_.try_emplace(space, next);
     return RowName{space, next++};
   }
 
@@ -341,6 +361,8 @@ class Resolver {
   RecordWriter writer_;
   std::size_t index_ = 0;
   std::string record_;
+  std::unordered_map<std::uint32_t, std::uint32_t> first_nodes_;  // by space, of this batch
+  LinksOperation links_;
 };
 
 }  // namespace

@@ -99,7 +99,7 @@ class Reach {
         const std::uint32_t count = std::min(kStep, block.count - first);
         simd::kernels().dot_i8_rows(codes_,
                                     {block.codes + first * block.stride, block.stride, count},
-                                    block.sums + first, dots_);
+                                    nullptr, dots_);
         for (std::uint32_t i = 0; i < count; ++i) {
           const std::uint32_t row = first + i;
           float score =
@@ -155,27 +155,111 @@ class Reach {
   std::int32_t dots_[kStep] = {};
 };
 
+// The rows of neighbouring clusters together.
+struct District {
+  std::vector<float> centroid;
+  float radius = 0;
+};
+
+District district_of(const Grouping& grouping, std::uint32_t first, std::uint32_t last,
+                     std::uint32_t dimension) {
+  std::vector<double> sum(dimension);
+  double rows = 0;
+  double squares = 0;  // of the rows' lengths: |x - c|^2 + |c|^2 summed up by cluster
+  for (std::uint32_t cluster = first; cluster < last; ++cluster) {
+    const double count = grouping.rows[cluster];
+    const auto centroid = grouping.centroid(cluster);
+    double square = static_cast<double>(grouping.radii[cluster]) * grouping.radii[cluster];
+    for (std::size_t i = 0; i < centroid.size(); ++i) {
+      sum[i] += count * centroid[i];
+      square += static_cast<double>(centroid[i]) * centroid[i];
+    }
+    squares += count * square;
+    rows += count;
+  }
+  District district;
+  double length = 0;
+  for (const double value : sum) {
+    const double mean = value / rows;
+    length += mean * mean;
+    district.centroid.push_back(static_cast<float>(mean));
+  }
+  district.radius = static_cast<float>(std::sqrt(std::max(0.0, squares / rows - length)));
+  return district;
+}
+
 template <typename T>
 void put_column(std::vector<std::byte>& part, std::uint64_t offset, const std::vector<T>& column) {
   std::memcpy(part.data() + offset, column.data(), column.size() * sizeof(T));
 }
 
+// Lays columns out one behind another, each on 64 bytes.
+class Columns {
+ public:
+  std::uint64_t add(std::uint64_t bytes) {
+    const std::uint64_t start = at_;
+    at_ = align64(at_ + bytes);
+    return start;
+  }
+  CentroidLayout centroids(std::uint64_t count, std::uint32_t dimension) {
+    CentroidLayout layout{};
+    layout.codes = add(count * code_stride(dimension));
+    layout.sums = add(count * 4);
+    layout.scales = add(count * 4);
+    layout.squares = add(count * 4);
+    layout.radii = add(count * 4);
+    return layout;
+  }
+  [[nodiscard]] std::uint64_t bytes() const { return at_; }
+
+ private:
+  std::uint64_t at_ = 0;
+};
+
+// Quantises centroids into a route's part.
+void put_centroids(std::vector<std::byte>& part, const CentroidLayout& layout,
+                   std::span<const float> values, const std::vector<float>& radii,
+                   std::uint32_t dimension) {
+  const std::size_t stride = code_stride(dimension);
+  std::vector<std::int32_t> sums;
+  std::vector<float> scales;
+  std::vector<float> squares;
+  for (std::size_t i = 0; i < radii.size(); ++i) {
+    auto* codes = reinterpret_cast<std::int8_t*>(part.data() + layout.codes + i * stride);
+    const simd::Quantized code =
+        simd::quantize_int8(values.data() + i * dimension, dimension, codes);
+    sums.push_back(code.sum);
+    scales.push_back(code.scale);
+    squares.push_back(code.scale * code.scale * static_cast<float>(code.sum_of_squares));
+  }
+  put_column(part, layout.sums, sums);
+  put_column(part, layout.scales, scales);
+  put_column(part, layout.squares, squares);
+  put_column(part, layout.radii, radii);
+}
+
 }  // namespace
 
-CentroidLayout CentroidLayout::of(std::uint32_t clusters, std::uint32_t dimension) noexcept {
-  CentroidLayout layout{};
-  std::uint64_t at = 0;
-  const auto column = [&](std::uint64_t item) {
-    const std::uint64_t start = at;
-    at = align64(at + item * clusters);
-    return start;
-  };
-  layout.codes = column(code_stride(dimension));
-  layout.sums = column(4);
-  layout.scales = column(4);
-  layout.squares = column(4);
-  layout.radii = column(4);
-  layout.bytes = at;
+CentroidView CentroidLayout::view(const std::byte* base, std::uint32_t count) const noexcept {
+  CentroidView view;
+  view.count = count;
+  view.codes = reinterpret_cast<const std::int8_t*>(base + codes);
+  view.sums = reinterpret_cast<const std::int32_t*>(base + sums);
+  view.scales = reinterpret_cast<const float*>(base + scales);
+  view.squares = reinterpret_cast<const float*>(base + squares);
+  view.radii = reinterpret_cast<const float*>(base + radii);
+  return view;
+}
+
+RouteLayout RouteLayout::of(std::uint32_t clusters, std::uint32_t districts,
+                            std::uint32_t dimension) noexcept {
+  Columns columns;
+  RouteLayout layout{};
+  layout.starts = columns.add((std::uint64_t{clusters} + 1) * 4);
+  layout.district_starts = columns.add((std::uint64_t{districts} + 1) * 4);
+  layout.clusters = columns.centroids(clusters, dimension);
+  layout.districts = columns.centroids(districts, dimension);
+  layout.bytes = columns.bytes();
   return layout;
 }
 
@@ -186,131 +270,60 @@ Route make_route(std::span<const RowBlock> blocks, Metric metric) {
   return route;
 }
 
-Status write_centroids(storage::SegmentWriter& writer, const Route& route, RouteEntry& entry) {
+Status write_route(storage::SegmentWriter& writer, const Route& route, std::uint32_t dimension) {
   const Grouping& grouping = route.grouping;
   const auto clusters = static_cast<std::uint32_t>(grouping.groups());
-  const CentroidLayout layout = CentroidLayout::of(clusters, entry.dimension);
-  const std::size_t stride = code_stride(entry.dimension);
+  const auto districts = static_cast<std::uint32_t>(grouping.districts.size());
+  const RouteLayout layout = RouteLayout::of(clusters, districts, dimension);
   std::vector<std::byte> part(layout.bytes);
-  std::vector<std::int32_t> sums;
-  std::vector<float> scales;
-  std::vector<float> squares;
-  for (std::uint32_t cluster = 0; cluster < clusters; ++cluster) {
-    const auto centroid = grouping.centroid(cluster);
-    auto* codes = reinterpret_cast<std::int8_t*>(part.data() + layout.codes + cluster * stride);
-    const simd::Quantized code = simd::quantize_int8(centroid.data(), centroid.size(), codes);
-    sums.push_back(code.sum);
-    scales.push_back(code.scale);
-    squares.push_back(code.scale * code.scale * static_cast<float>(code.sum_of_squares));
+  std::vector<std::uint32_t> starts{0};
+  for (const std::uint32_t rows : grouping.rows) starts.push_back(starts.back() + rows);
+  put_column(part, layout.starts, starts);
+  put_centroids(part, layout.clusters, grouping.centroids, grouping.radii, dimension);
+  std::vector<std::uint32_t> district_starts = grouping.districts;
+  district_starts.push_back(clusters);
+  put_column(part, layout.district_starts, district_starts);
+  std::vector<float> middles;
+  std::vector<float> radii;
+  for (std::uint32_t i = 0; i < districts; ++i) {
+    const District district =
+        district_of(grouping, district_starts[i], district_starts[i + 1], dimension);
+    middles.insert(middles.end(), district.centroid.begin(), district.centroid.end());
+    radii.push_back(district.radius);
   }
-  put_column(part, layout.sums, sums);
-  put_column(part, layout.scales, scales);
-  put_column(part, layout.squares, squares);
-  put_column(part, layout.radii, grouping.radii);
-  AEON_TRY(writer.align(64));
-  entry.clusters = clusters;
-  entry.centroids_offset = writer.section_offset();
-  entry.centroids_bytes = part.size();
-  entry.reach = route.reach;
+  put_centroids(part, layout.districts, middles, radii, dimension);
   return writer.append(part);
 }
 
-Status write_places(storage::SegmentWriter& writer, const Route& route,
-                    std::span<const RowBlock> blocks, RouteEntry& entry) {
-  const Grouping& grouping = route.grouping;
-  std::vector<RowCluster> places;
-  places.reserve(grouping.order.size());
-  std::size_t at = 0;
-  for (std::uint32_t cluster = 0; cluster < grouping.groups(); ++cluster) {
-    for (std::uint32_t i = 0; i < grouping.rows[cluster]; ++i) {
-      const RowPlace place = grouping.order[at++];
-      places.push_back({blocks[place.block].nodes[place.row], cluster});
-    }
-  }
-  std::ranges::sort(places, {}, &RowCluster::node);
-  entry.places_offset = writer.section_offset();
-  entry.places = places.size();
-  return writer.append(std::as_bytes(std::span(places)));
-}
-
-bool read_route(const storage::Segment& segment, const RouteEntry& entry,
-                RouteView& view) noexcept {
-  const storage::Section* section = segment.find(storage::SectionKind::cluster_centroids);
-  if (section == nullptr || entry.dimension == 0 || entry.dimension > kMaxDimension) return false;
-  const CentroidLayout layout = CentroidLayout::of(entry.clusters, entry.dimension);
-  if (entry.centroids_bytes != layout.bytes || entry.centroids_offset % 64 != 0 ||
-      entry.centroids_offset > section->bytes ||
-      entry.centroids_bytes > section->bytes - entry.centroids_offset) {
-    return false;
-  }
-  const std::byte* base = segment.checked(section->offset + entry.centroids_offset, layout.bytes);
-  if (base == nullptr) return false;
-  view.clusters = entry.clusters;
-  view.dimension = entry.dimension;
-  view.codes = reinterpret_cast<const std::int8_t*>(base + layout.codes);
-  view.sums = reinterpret_cast<const std::int32_t*>(base + layout.sums);
-  view.scales = reinterpret_cast<const float*>(base + layout.scales);
-  view.squares = reinterpret_cast<const float*>(base + layout.squares);
-  view.radii = reinterpret_cast<const float*>(base + layout.radii);
-  return true;
-}
-
-std::uint32_t cluster_of(const storage::Segment& segment, const RouteEntry& entry,
-                         std::uint32_t node, bool& damaged) noexcept {
-  const storage::Section* section = segment.find(storage::SectionKind::cluster_places);
-  if (section == nullptr || entry.places_offset > section->bytes ||
-      entry.places > (section->bytes - entry.places_offset) / sizeof(RowCluster)) {
-    damaged = true;
-    return UINT32_MAX;
-  }
-  std::uint64_t low = 0;
-  std::uint64_t high = entry.places;
-  while (low < high) {
-    const std::uint64_t middle = low + (high - low) / 2;
-    const std::byte* at = segment.checked(
-        section->offset + entry.places_offset + middle * sizeof(RowCluster), sizeof(RowCluster));
-    if (at == nullptr) {
-      damaged = true;
-      return UINT32_MAX;
-    }
-    const auto place = storage::load<RowCluster>(at);
-    if (place.node == node) return place.cluster;
-    if (place.node < node) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  return UINT32_MAX;
-}
-
-void Promises::rate(const RouteView& route, float reach, std::vector<float>& promises) const {
-  promises.resize(route.clusters);
-  const std::size_t stride = code_stride(route.dimension);
+void Promises::rate(const CentroidView& centroids, std::uint32_t first, float reach,
+                    std::span<float> promises) const {
+  const std::size_t stride = code_stride(static_cast<std::uint32_t>(codes_.length));
   const float scale = metric_ == Metric::cosine ? scale_ / norm_ : scale_;
   const float norm = metric_ == Metric::cosine ? 1.0F : norm_;
+  const auto end = first + static_cast<std::uint32_t>(promises.size());
   std::int32_t dots[kStep];
-  for (std::uint32_t first = 0; first < route.clusters; first += kStep) {
-    const std::uint32_t count = std::min(kStep, route.clusters - first);
-    simd::kernels().dot_i8_rows(codes_, {route.codes + first * stride, stride, count},
-                                route.sums + first, dots);
+  for (std::uint32_t at = first; at < end; at += kStep) {
+    const std::uint32_t count = std::min(kStep, end - at);
+    simd::kernels().dot_i8_rows(codes_, {centroids.codes + at * stride, stride, count},
+                                centroids.sums + at, dots);
     for (std::uint32_t i = 0; i < count; ++i) {
-      const std::uint32_t c = first + i;
-      const float dot = scale * route.scales[c] * static_cast<float>(dots[i]);
-      const Promise promise = promise_of(metric_, dot, norm, route.squares[c], route.radii[c]);
-      promises[c] = promise.base + reach * promise.slope;
+      const std::uint32_t c = at + i;
+      const float dot = scale * centroids.scales[c] * static_cast<float>(dots[i]);
+      const Promise promise =
+          promise_of(metric_, dot, norm, centroids.squares[c], centroids.radii[c]);
+      promises[c - first] = promise.base + reach * promise.slope;
     }
   }
 }
 
-float reach_for(const RouteEntry& entry, float recall) noexcept {
+float reach_for(const RouteView& route, float recall) noexcept {
   const auto above = std::ranges::lower_bound(kRecallLevels, recall);
   const auto level = static_cast<std::size_t>(above - kRecallLevels.begin());
-  if (level == 0) return entry.reach[0];
-  if (level == kRecallLevels.size()) return entry.reach.back();
+  if (level == 0) return route.reach[0];
+  if (level == kRecallLevels.size()) return route.reach.back();
   const float share =
       (recall - kRecallLevels[level - 1]) / (kRecallLevels[level] - kRecallLevels[level - 1]);
-  return entry.reach[level - 1] + share * (entry.reach[level] - entry.reach[level - 1]);
+  return route.reach[level - 1] + share * (route.reach[level] - route.reach[level - 1]);
 }
 
 }  // namespace aeon::engine

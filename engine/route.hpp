@@ -31,48 +31,44 @@
 
 namespace aeon::engine {
 
-// A partition of a segment gets a route from this many rows on; below, scanning all is as fast.
-inline constexpr std::uint64_t kRoutedRows = 8192;
+// A partition gets a route from this many rows on; below, scanning all is as fast.
+inline constexpr std::uint64_t kRoutedRows = 1024;
 
 inline constexpr std::array<float, 8> kRecallLevels = {0.50F, 0.80F, 0.90F,  0.95F,
                                                        0.98F, 0.99F, 0.995F, 1.0F};
 
-// Persisted: the items of a `cluster_routes` section, sorted by (space, tenant). Offsets are
-// relative to their sections.
-struct RouteEntry {
-  std::uint32_t space = 0;
-  std::uint32_t tenant = 0;
-  std::uint32_t clusters = 0;  // all of the partition's in this segment, in directory order
-  std::uint32_t dimension = 0;
-  std::uint64_t centroids_offset = 0;
-  std::uint64_t centroids_bytes = 0;
-  std::uint64_t places_offset = 0;
-  std::uint64_t places = 0;                         // RowClusters: rows of the partition
-  std::array<float, kRecallLevels.size()> reach{};  // for each of kRecallLevels
-};
-static_assert(sizeof(RouteEntry) == 80 && std::is_trivially_copyable_v<RouteEntry>);
-
-// Persisted: the items of a `cluster_places` section: which cluster holds a row. By node.
-struct RowCluster {
-  std::uint32_t node = 0;
-  std::uint32_t cluster = 0;  // counted within the partition
-};
-static_assert(sizeof(RowCluster) == 8);
-
-// The centroids in columns, each starting on 64 bytes of the entry's part.
-struct CentroidLayout {
-  std::uint64_t codes, sums, scales, squares, radii, bytes;
-  [[nodiscard]] static CentroidLayout of(std::uint32_t clusters, std::uint32_t dimension) noexcept;
-};
-
-struct RouteView {
-  std::uint32_t clusters = 0;
-  std::uint32_t dimension = 0;
+// Centroids in columns, each starting on 64 bytes, from some base.
+struct CentroidView {
+  std::uint32_t count = 0;
   const std::int8_t* codes = nullptr;
   const std::int32_t* sums = nullptr;
   const float* scales = nullptr;
   const float* squares = nullptr;  // |c|^2
   const float* radii = nullptr;
+};
+struct CentroidLayout {
+  std::uint64_t codes, sums, scales, squares, radii;
+  [[nodiscard]] CentroidView view(const std::byte* base, std::uint32_t count) const noexcept;
+};
+
+// A partition's part of a `partition_routes` section: the first row of each cluster and, at the
+// end, the number of rows; the centroids; the same for districts, which count in clusters.
+struct RouteLayout {
+  std::uint64_t starts, district_starts;
+  CentroidLayout clusters, districts;
+  std::uint64_t bytes;
+  [[nodiscard]] static RouteLayout of(std::uint32_t clusters, std::uint32_t districts,
+                                      std::uint32_t dimension) noexcept;
+};
+
+struct RouteView {
+  std::uint32_t dimension = 0;
+  CentroidView clusters;
+  CentroidView districts;  // neighbouring clusters together, where there are many; else none
+  // Ascending where the file is honest; whoever uses them checks.
+  const std::uint32_t* starts = nullptr;
+  const std::uint32_t* district_starts = nullptr;
+  std::array<float, kRecallLevels.size()> reach{};
 };
 
 // A partition's route as it is written.
@@ -84,20 +80,9 @@ struct Route {
 // Groups the rows and measures reach. `blocks` as for group_rows().
 [[nodiscard]] Route make_route(std::span<const RowBlock> blocks, Metric metric);
 
-// Appends to open sections; the entry gets what only it knows.
-[[nodiscard]] Status write_centroids(storage::SegmentWriter& writer, const Route& route,
-                                     RouteEntry& entry);
-[[nodiscard]] Status write_places(storage::SegmentWriter& writer, const Route& route,
-                                  std::span<const RowBlock> blocks, RouteEntry& entry);
-
-// The route's columns after checking their pages; false when they or the entry do not hold.
-[[nodiscard]] bool read_route(const storage::Segment& segment, const RouteEntry& entry,
-                              RouteView& view) noexcept;
-
-// The cluster that holds a node, or UINT32_MAX; `damaged` is set when a page that would tell is
-// bad.
-[[nodiscard]] std::uint32_t cluster_of(const storage::Segment& segment, const RouteEntry& entry,
-                                       std::uint32_t node, bool& damaged) noexcept;
+// Appends a partition's part to an open section.
+[[nodiscard]] Status write_route(storage::SegmentWriter& writer, const Route& route,
+                                 std::uint32_t dimension);
 
 // What clusters promise to one query.
 class Promises {
@@ -105,8 +90,10 @@ class Promises {
   // `norm`: of the query. The codes are the query's.
   Promises(const simd::Int8Query& codes, float scale, float norm, Metric metric) noexcept
       : codes_(codes), scale_(scale), norm_(norm), metric_(metric) {}
-  // Replaces `promises` by one score for each cluster of the route, comparable with scores of rows.
-  void rate(const RouteView& route, float reach, std::vector<float>& promises) const;
+  // One score for each of the centroids [first, first + promises.size()), comparable with scores
+  // of rows.
+  void rate(const CentroidView& centroids, std::uint32_t first, float reach,
+            std::span<float> promises) const;
 
  private:
   const simd::Int8Query& codes_;
@@ -116,6 +103,6 @@ class Promises {
 };
 
 // The reach for a wanted recall within (0, 1], between the table's levels in proportion.
-[[nodiscard]] float reach_for(const RouteEntry& entry, float recall) noexcept;
+[[nodiscard]] float reach_for(const RouteView& route, float recall) noexcept;
 
 }  // namespace aeon::engine

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cmath>
+#include <cstddef>
 #include <cstring>
 
 #include "simd/kernels.hpp"
@@ -69,6 +70,17 @@ void keep_float16(std::span<const float> values, QuantisedRow& row, std::vector<
 }
 
 }  // namespace
+
+void RowBlock::set_packed(const std::byte* rows) noexcept {
+  stride = packed_stride(dimension);
+  codes = codes_of(rows);
+  sums = {rows + offsetof(RowHead, sum), stride};
+  scales = {rows + offsetof(RowHead, scale), stride};
+  norms = {rows + offsetof(RowHead, norm), stride};
+  errors = {rows + offsetof(RowHead, error), stride};
+  ids = {rows + offsetof(RowHead, id), stride};
+  born = {rows + offsetof(RowHead, born), stride};
+}
 
 RowData QuantisedRow::data() const noexcept {
   return {.scale = scale,

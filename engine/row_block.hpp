@@ -4,13 +4,17 @@
 // A row is the INT8 image of a vector (codes and one scale) with what search needs beside it:
 //   norm    length of the stored vector
 //   error   length of (stored vector - scale * codes): how far an INT8 score can be off
-// and, where the space keeps one, the precise row in a column of its own.
+// and, where the space keeps one, the precise row in a column of its own. What every visit to a row
+// needs stands in a head right before its codes, so that a visit is one run of cache lines; what
+// only filters and rescoring need stands in columns.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "engine/model.hpp"
@@ -21,19 +25,50 @@ class Segment;
 
 namespace aeon::engine {
 
+// Persisted in `partition_rows` sections, and the same in RAM: a packed row is a head and then the
+// codes, zero-padded to code_stride().
+struct RowHead {
+  float scale = 0;
+  float norm = 0;
+  float error = 0;
+  std::int32_t sum = 0;    // of the codes
+  std::uint64_t id = 0;    // the memory that the row belongs to
+  std::uint64_t born = 0;  // commit that wrote the row
+};
+static_assert(sizeof(RowHead) == 32 && std::is_trivially_copyable_v<RowHead>);
+
+// Values of one kind at equal distances in memory.
+template <typename T>
+class Column {
+ public:
+  Column() = default;
+  explicit Column(const T* values) noexcept
+      : first_(reinterpret_cast<const std::byte*>(values)), stride_(sizeof(T)) {}
+  Column(const std::byte* first, std::size_t stride) noexcept : first_(first), stride_(stride) {}
+  [[nodiscard]] T operator[](std::size_t row) const noexcept {
+    T value;
+    std::memcpy(&value, first_ + row * stride_, sizeof value);
+    return value;
+  }
+
+ private:
+  const std::byte* first_ = nullptr;
+  std::size_t stride_ = 0;
+};
+
 struct RowBlock {
   std::uint32_t count = 0;
   std::uint32_t dimension = 0;
   Precision precision = Precision::int8;
   std::size_t stride = 0;  // bytes from one row's codes to the next
   const std::int8_t* codes = nullptr;
-  const std::int32_t* sums = nullptr;  // of a row's codes
-  const float* scales = nullptr;
-  const float* norms = nullptr;
-  const float* errors = nullptr;
+  Column<std::int32_t> sums;
+  Column<float> scales;
+  Column<float> norms;
+  Column<float> errors;
+  Column<std::uint64_t> ids;
+  Column<std::uint64_t> born;
   const std::int16_t* exponents = nullptr;  // of float16 rows: value = half * 2^exponent
-  const std::uint64_t* ids = nullptr;
-  const std::uint64_t* born = nullptr;  // commit that wrote the row
   const std::int64_t* times = nullptr;  // event time
   const std::uint32_t* nodes = nullptr;
   const std::uint32_t* sessions = nullptr;
@@ -41,10 +76,24 @@ struct RowBlock {
   const std::byte* precise = nullptr;  // count rows of precise_bytes(), in RAM; null when settled
   const storage::Segment* cold_segment = nullptr;  // where settled precise rows lie
   std::uint64_t cold_offset = 0;
+
+  // Takes codes and the columns of heads from packed rows.
+  void set_packed(const std::byte* rows) noexcept;
 };
 
 [[nodiscard]] constexpr std::size_t code_stride(std::uint32_t dimension) noexcept {
   return (dimension + 15U) / 16U * 16U;
+}
+[[nodiscard]] constexpr std::size_t packed_stride(std::uint32_t dimension) noexcept {
+  return sizeof(RowHead) + code_stride(dimension);
+}
+[[nodiscard]] inline RowHead head_of(const std::byte* packed) noexcept {
+  RowHead head;
+  std::memcpy(&head, packed, sizeof head);
+  return head;
+}
+[[nodiscard]] inline const std::int8_t* codes_of(const std::byte* packed) noexcept {
+  return reinterpret_cast<const std::int8_t*>(packed + sizeof(RowHead));
 }
 [[nodiscard]] constexpr std::size_t precise_bytes(Precision precision,
                                                   std::uint32_t dimension) noexcept {

@@ -24,14 +24,8 @@ RowTail::Chunk* RowTail::new_chunk(storage::Arena& arena, std::uint32_t capacity
   chunk->capacity = capacity;
   const std::size_t precise = precise_bytes(precision_, dimension_);
   const bool complete =
-      allocate_column(arena, capacity * code_stride(dimension_), chunk->codes) &&
-      allocate_column(arena, capacity, chunk->sums) &&
-      allocate_column(arena, capacity, chunk->scales) &&
-      allocate_column(arena, capacity, chunk->norms) &&
-      allocate_column(arena, capacity, chunk->errors) &&
+      allocate_column(arena, capacity * packed_stride(dimension_), chunk->rows) &&
       allocate_column(arena, capacity, chunk->exponents) &&
-      allocate_column(arena, capacity, chunk->ids) &&
-      allocate_column(arena, capacity, chunk->born) &&
       allocate_column(arena, capacity, chunk->times) &&
       allocate_column(arena, capacity, chunk->nodes) &&
       allocate_column(arena, capacity, chunk->sessions) &&
@@ -40,57 +34,60 @@ RowTail::Chunk* RowTail::new_chunk(storage::Arena& arena, std::uint32_t capacity
   return complete ? chunk : nullptr;
 }
 
-bool RowTail::append(storage::Arena& arena, const RowData& row, const RowStamp& stamp) {
-  assert(row.codes.size() == dimension_);
-  assert(row.precise.size() == precise_bytes(precision_, dimension_));
-  if (last_ == nullptr || last_used_ == last_->capacity) {
+// Writes a row behind the published ones of `chain`; null when memory is out.
+std::byte* RowTail::write(storage::Arena& arena, Chain& chain, const RowData& row,
+                          const RowStamp& stamp) const {
+  if (chain.last == nullptr || chain.last_used == chain.last->capacity) {
     const std::uint32_t capacity =
-        last_ == nullptr ? kFirstChunk : std::min(last_->capacity * 2, kLargestChunk);
+        chain.last == nullptr ? kFirstChunk : std::min(chain.last->capacity * 2, kLargestChunk);
     Chunk* chunk = new_chunk(arena, capacity);
-    if (chunk == nullptr) return false;
-    (last_ == nullptr ? first_ : last_->next) = chunk;
-    last_ = chunk;
-    last_used_ = 0;
+    if (chunk == nullptr) return nullptr;
+    (chain.last == nullptr ? chain.first : chain.last->next) = chunk;
+    chain.last = chunk;
+    chain.last_used = 0;
   }
-  const std::uint32_t i = last_used_;
-  const std::size_t stride = code_stride(dimension_);
-  std::int8_t* codes = last_->codes + i * stride;
-  std::memcpy(codes, row.codes.data(), dimension_);
-  std::memset(codes + dimension_, 0, stride - dimension_);
+  const std::uint32_t i = chain.last_used++;
+  const Chunk& chunk = *chain.last;
+  std::byte* packed = chunk.rows + i * packed_stride(dimension_);
+  const RowHead head{row.scale, row.norm, row.error, row.sum, stamp.id, stamp.born};
+  std::memcpy(packed, &head, sizeof head);
+  // The padding is zero from the start: arenas hand out zeroed memory.
+  std::memcpy(packed + sizeof head, row.codes.data(), dimension_);
   if (!row.precise.empty()) {
-    std::memcpy(last_->precise + i * row.precise.size(), row.precise.data(), row.precise.size());
+    std::memcpy(chunk.precise + i * row.precise.size(), row.precise.data(), row.precise.size());
   }
-  last_->sums[i] = row.sum;
-  last_->scales[i] = row.scale;
-  last_->norms[i] = row.norm;
-  last_->errors[i] = row.error;
-  last_->exponents[i] = row.exponent;
-  last_->ids[i] = stamp.id;
-  last_->born[i] = stamp.born;
-  last_->times[i] = stamp.time;
-  last_->nodes[i] = stamp.node;
-  last_->sessions[i] = stamp.session;
-  last_->kinds[i] = stamp.kind;
-  ++last_used_;
-  // (1) synchronizes-with (2)
-  rows_.store(rows_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
-  return true;
+  chunk.exponents[i] = row.exponent;
+  chunk.times[i] = stamp.time;
+  chunk.nodes[i] = stamp.node;
+  chunk.sessions[i] = stamp.session;
+  chunk.kinds[i] = stamp.kind;
+  return packed;
 }
 
-RowBlock RowTail::view(const Chunk& chunk, std::uint32_t count) const noexcept {
+const std::byte* RowTail::append(storage::Arena& arena, const RowData& row,
+                                 const RowStamp& stamp) {
+  assert(row.codes.size() == dimension_);
+  assert(row.precise.size() == precise_bytes(precision_, dimension_));
+  const std::byte* packed = write(arena, rows_, row, stamp);
+  if (packed == nullptr) return nullptr;
+  if (row.norm > largest_norm_.load(std::memory_order_relaxed)) {
+    largest_norm_.store(row.norm, std::memory_order_relaxed);  // only this thread stores
+  }
+  rows_.publish();
+  // A sample that finds no memory is left out: the row is there.
+  if ((rows_.count() - 1) % kSampleEvery == 0 && write(arena, samples_, row, stamp) != nullptr) {
+    samples_.publish();
+  }
+  return packed;
+}
+
+RowBlock RowTail::block(const Chunk& chunk, std::uint32_t count) const noexcept {
   RowBlock block;
   block.count = count;
   block.dimension = dimension_;
   block.precision = precision_;
-  block.stride = code_stride(dimension_);
-  block.codes = chunk.codes;
-  block.sums = chunk.sums;
-  block.scales = chunk.scales;
-  block.norms = chunk.norms;
-  block.errors = chunk.errors;
+  block.set_packed(chunk.rows);
   block.exponents = chunk.exponents;
-  block.ids = chunk.ids;
-  block.born = chunk.born;
   block.times = chunk.times;
   block.nodes = chunk.nodes;
   block.sessions = chunk.sessions;

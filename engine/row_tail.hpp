@@ -1,5 +1,8 @@
-// The RAM tail of one (space, tenant): rows in columns, in chunks that never move. One writer
-// appends; any thread reads blocks meanwhile, wait-free.
+// The RAM tail of one (space, tenant): packed rows and columns, in chunks that never move. One
+// writer appends; any thread reads blocks meanwhile, wait-free.
+//
+// Every kSampleEvery-th row is copied to a run of its own: a sample of the tail that a search scans
+// in one sweep to find where to begin.
 #pragma once
 
 #include <algorithm>
@@ -23,66 +26,99 @@ struct RowStamp {
 
 class RowTail {
  public:
-  RowTail(std::uint32_t space, std::uint32_t tenant, std::uint32_t dimension, Precision precision)
-      : space_(space), tenant_(tenant), dimension_(dimension), precision_(precision) {}
+  static constexpr std::uint32_t kSampleEvery = 64;
 
-  // Writer only. False when the arena has no memory left; nothing is published then.
-  [[nodiscard]] bool append(storage::Arena& arena, const RowData& row, const RowStamp& stamp);
-
-  // The chunks as they are now, each with the rows published so far. Wait-free, any thread.
-  template <typename Visit>
-  void for_each_block(Visit&& visit) const {
-    std::uint64_t left = rows();
-    for (const Chunk* chunk = first_; left > 0; chunk = chunk->next) {
-      const auto count = static_cast<std::uint32_t>(std::min<std::uint64_t>(left, chunk->capacity));
-      visit(view(*chunk, count));
-      left -= count;
-    }
-  }
-
-  // (1) synchronizes-with (2): rows below the count are written before it is published.
-  [[nodiscard]] std::uint64_t rows() const noexcept {
-    return rows_.load(std::memory_order_acquire);  // (2)
-  }
-  [[nodiscard]] std::uint32_t space() const noexcept { return space_; }
-  [[nodiscard]] std::uint32_t tenant() const noexcept { return tenant_; }
-
- private:
-  // Columns of `capacity` rows, written once per row.
+  // Rows in one piece of memory, written once per row.
   struct Chunk {
     Chunk* next;  // set before a row behind it is published
     std::uint32_t capacity;
-    std::int8_t* codes;
-    std::int32_t* sums;
-    float* scales;
-    float* norms;
-    float* errors;
+    std::byte* rows;  // packed
     std::int16_t* exponents;
-    std::uint64_t* ids;
-    std::uint64_t* born;
     std::int64_t* times;
     std::uint32_t* nodes;
     std::uint32_t* sessions;
     std::uint32_t* kinds;
     std::byte* precise;
   };
+
+  RowTail(std::uint32_t space, std::uint32_t tenant, std::uint32_t dimension, Precision precision)
+      : space_(space), tenant_(tenant), dimension_(dimension), precision_(precision) {}
+
+  // Writer only. Null when the arena has no memory left; nothing is published then. The packed row
+  // and the chunk it lies in, which is last(), stay where they are.
+  [[nodiscard]] const std::byte* append(storage::Arena& arena, const RowData& row,
+                                        const RowStamp& stamp);
+  [[nodiscard]] const Chunk* last() const noexcept { return rows_.last; }
+
+  // The chunks as they are now, each with the rows published so far. Wait-free, any thread.
+  template <typename Visit>
+  void for_each_block(Visit&& visit) const {
+    rows_.for_each([&](const Chunk& chunk, std::uint32_t count) { visit(block(chunk, count)); });
+  }
+  // The same for the sample.
+  template <typename Visit>
+  void for_each_sample(Visit&& visit) const {
+    samples_.for_each([&](const Chunk& chunk, std::uint32_t count) { visit(block(chunk, count)); });
+  }
+  // The rows of a chunk; `count` of them.
+  [[nodiscard]] RowBlock block(const Chunk& chunk, std::uint32_t count) const noexcept;
+  // Where in its chunk a packed row stands.
+  [[nodiscard]] std::uint32_t index_in(const Chunk& chunk, const std::byte* row) const noexcept {
+    return static_cast<std::uint32_t>(static_cast<std::size_t>(row - chunk.rows) /
+                                      packed_stride(dimension_));
+  }
+
+  [[nodiscard]] std::uint64_t rows() const noexcept { return rows_.count(); }
+  // No row published so far is longer.
+  [[nodiscard]] float largest_norm() const noexcept {
+    return largest_norm_.load(std::memory_order_relaxed);  // a scale; a stale one costs only time
+  }
+  [[nodiscard]] std::uint32_t space() const noexcept { return space_; }
+  [[nodiscard]] std::uint32_t tenant() const noexcept { return tenant_; }
+
+ private:
   // Chunks double from 16 rows to 4,096; then all have 4,096.
   static constexpr std::uint32_t kFirstChunk = 16;
   static constexpr std::uint32_t kLargestChunk = 4096;
 
+  struct Chain {
+    std::atomic<std::uint64_t> published{0};
+    // Readers follow first and next only while published rows are left behind them; both were
+    // written before those rows were published, so (2) covers these plain pointers.
+    Chunk* first = nullptr;
+    Chunk* last = nullptr;        // writer only
+    std::uint32_t last_used = 0;  // rows in the last chunk; writer only
+
+    // (1) synchronizes-with (2): rows below the count are written before it is published.
+    void publish() noexcept {
+      published.store(published.load(std::memory_order_relaxed) + 1,
+                      std::memory_order_release);  // (1)
+    }
+    [[nodiscard]] std::uint64_t count() const noexcept {
+      return published.load(std::memory_order_acquire);  // (2)
+    }
+    template <typename Visit>
+    void for_each(Visit&& visit) const {
+      std::uint64_t left = count();
+      for (const Chunk* chunk = first; left > 0; chunk = chunk->next) {
+        const auto in = static_cast<std::uint32_t>(std::min<std::uint64_t>(left, chunk->capacity));
+        visit(*chunk, in);
+        left -= in;
+      }
+    }
+  };
+
   [[nodiscard]] Chunk* new_chunk(storage::Arena& arena, std::uint32_t capacity) const;
-  [[nodiscard]] RowBlock view(const Chunk& chunk, std::uint32_t count) const noexcept;
+  [[nodiscard]] std::byte* write(storage::Arena& arena, Chain& chain, const RowData& row,
+                                 const RowStamp& stamp) const;
 
   const std::uint32_t space_;
   const std::uint32_t tenant_;
   const std::uint32_t dimension_;
   const Precision precision_;
-  std::atomic<std::uint64_t> rows_{0};
-  // Readers follow first_ and next only while published rows are left behind them; both were
-  // written before those rows were published, so (2) covers these plain pointers.
-  Chunk* first_ = nullptr;
-  Chunk* last_ = nullptr;        // writer only
-  std::uint32_t last_used_ = 0;  // rows in the last chunk; writer only
+  Chain rows_;
+  Chain samples_;
+  std::atomic<float> largest_norm_{0};
 };
 
 }  // namespace aeon::engine

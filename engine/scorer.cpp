@@ -52,7 +52,8 @@ std::uint32_t Scorer::scan(const RowBlock& block, std::uint32_t first, std::uint
                            float threshold) {
   assert(count <= kStep);
   const simd::Rows rows{block.codes + first * block.stride, block.stride, count};
-  simd::kernels().dot_i8_rows(int8_, rows, block.sums + first, dots_);
+  for (std::uint32_t i = 0; i < count; ++i) sums_[i] = block.sums[first + i];
+  simd::kernels().dot_i8_rows(int8_, rows, sums_, dots_);
   std::uint32_t passed = 0;
   for (std::uint32_t i = 0; i < count; ++i) {
     float score = 0;

@@ -31,10 +31,12 @@ class Scorer {
                                    float threshold);
   [[nodiscard]] const Bounds& passed(std::uint32_t index) const { return passed_[index]; }
 
-  // What the clusters of a route promise, comparable with scores (route.hpp).
-  void promise(const RouteView& route, float reach, std::vector<float>& promises) const {
-    Promises(int8_, scale_, norm_, metric_).rate(route, reach, promises);
-  }
+  // What centroids promise, comparable with scores (route.hpp).
+  [[nodiscard]] Promises promises() const { return {int8_, scale_, norm_, metric_}; }
+  // The query's codes, their scale, and the query's length.
+  [[nodiscard]] const simd::Int8Query& codes() const noexcept { return int8_; }
+  [[nodiscard]] float scale() const noexcept { return scale_; }
+  [[nodiscard]] float norm() const noexcept { return norm_; }
 
   // The score by the stored values. False when they are damaged.
   [[nodiscard]] bool rescore(const RowBlock& block, std::uint32_t row, float& score);
@@ -51,6 +53,7 @@ class Scorer {
   QuantisedRow row_;
   simd::Int8Query int8_;
   std::vector<float> values_;
+  std::int32_t sums_[kStep] = {};
   std::int32_t dots_[kStep] = {};
   Bounds passed_[kStep] = {};
 };

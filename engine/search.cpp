@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "engine/filter.hpp"
+#include "engine/graph_search.hpp"
 #include "engine/scorer.hpp"
 
 namespace aeon::engine {
@@ -30,8 +31,9 @@ constexpr auto kBetter = [](const Scored& a, const Scored& b) {
 // A cluster that may be read.
 struct Offer {
   float promise = 0;
-  std::uint32_t segment = 0;
-  const ClusterEntry* entry = nullptr;
+  const PartitionView* partition = nullptr;
+  std::uint32_t first = 0;  // row
+  std::uint32_t count = 0;
 };
 
 // Buffers of one thread, kept warm between searches.
@@ -74,11 +76,15 @@ class RowSearch {
  private:
   void collect_blocks() {
     const std::uint32_t space = search_.space->number;
-    const auto segments = reading_.view.segments();
-    for (std::uint32_t i = 0; i < segments.size(); ++i) {
-      const auto entries = find_partition(segments[i]->clusters(), space, search_.tenant);
-      if (search_.recall < 1 && take_offers(i, entries)) continue;
-      for (const ClusterEntry& entry : entries) push_block(segments[i]->segment(), entry);
+    for (const auto& segment : reading_.view.segments()) {
+      if (const PartitionView* partition = segment->partition(space, search_.tenant)) {
+        if (search_.recall < 1 && take_offers(*partition)) continue;
+        push_block(partition->block(0, partition->rows(), damaged_));
+      }
+      for (const ClusterEntry& entry : segment->clusters()) {
+        if (entry.space != space || entry.tenant != search_.tenant) continue;
+        push_block(read_cluster(segment->segment(), entry, damaged_));
+      }
     }
     std::ranges::make_heap(scratch_.offers, {}, &Offer::promise);
     for (const auto& tail : reading_.view.tails()) {
@@ -88,8 +94,7 @@ class RowSearch {
     }
   }
 
-  bool push_block(const storage::Segment& segment, const ClusterEntry& entry) {
-    const RowBlock block = read_cluster(segment, entry, damaged_);
+  bool push_block(const RowBlock& block) {
     // A sum does not tell whether the one who made it was honest.
     if (block.count == 0 || block.dimension != search_.vector.size() ||
         block.precision != search_.space->spec.precision) {
@@ -100,18 +105,17 @@ class RowSearch {
     return true;
   }
 
-  // False where the segment has no route that holds; its rows are all scanned then.
-  bool take_offers(std::uint32_t index, std::span<const ClusterEntry> entries) {
-    const SegmentView& segment = *reading_.view.segments()[index];
-    const RouteEntry* entry = segment.route(search_.space->number, search_.tenant);
-    RouteView route;
-    if (entry == nullptr || entry->dimension != search_.vector.size() ||
-        !read_route(segment.segment(), *entry, route)) {
-      return false;
-    }
-    scratch_.scorer.promise(route, reach_for(*entry, search_.recall), scratch_.promises);
-    for (std::uint32_t i = 0; i < route.clusters; ++i) {
-      scratch_.offers.push_back({scratch_.promises[i], index, &entries[i]});
+  // False where the rows have no route that holds; all are scanned then.
+  bool take_offers(const PartitionView& partition) {
+    const auto route = partition.route();
+    if (!route || route->dimension != search_.vector.size()) return false;
+    scratch_.promises.resize(route->clusters.count);
+    scratch_.scorer.promises().rate(route->clusters, 0, reach_for(*route, search_.recall),
+                                    scratch_.promises);
+    for (std::uint32_t i = 0; i < route->clusters.count; ++i) {
+      const std::uint32_t start = route->starts[i];
+      const std::uint32_t end = std::max(start, route->starts[i + 1]);
+      scratch_.offers.push_back({scratch_.promises[i], &partition, start, end - start});
     }
     return true;
   }
@@ -122,7 +126,8 @@ class RowSearch {
       std::ranges::pop_heap(offers, {}, &Offer::promise);
       const Offer offer = offers.back();
       offers.pop_back();
-      if (push_block(reading_.view.segments()[offer.segment]->segment(), *offer.entry)) {
+      if (offer.count == 0) continue;
+      if (push_block(offer.partition->block(offer.first, offer.count, damaged_))) {
         AEON_TRY(scan(static_cast<std::uint32_t>(scratch_.blocks.size() - 1)));
       }
     }
@@ -251,7 +256,12 @@ class RowSearch {
 }  // namespace
 
 Status search_rows(const Reading& reading, const VectorSearch& search, Answer& answer) {
-  return RowSearch(reading, search, scratch()).run(answer);
+  if (!suits_graph(reading, search)) return RowSearch(reading, search, scratch()).run(answer);
+  AEON_ASSIGN(const bool found, search_graph(reading, search, answer));
+  if (found) return {};
+  VectorSearch exact = search;
+  exact.recall = 1;
+  return RowSearch(reading, exact, scratch()).run(answer);
 }
 
 }  // namespace aeon::engine

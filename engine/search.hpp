@@ -1,9 +1,10 @@
 // Search: rows are compared at INT8, and every row whose INT8 score could still belong among the k
 // best is rescored at the stored precision.
 //
-// Which rows: all of the tails and of segments that hold few; where a segment has a route
-// (route.hpp), its clusters by falling promise until the next one promises less than the k-th best
-// score so far. With a wanted recall of 1 all rows are compared and the answer is exact.
+// Which rows: with a wanted recall of 1, or where there are few, all of them, and the answer is
+// exact. Else a walk over links (graph_search.hpp); and where a filter would let a walk find too
+// little, all of the tails and of the clusters of each route (route.hpp) by falling promise, until
+// the next one promises less than the k-th best score so far.
 //
 // Why the answer over the rows compared is exact and not only likely: write q = q' + dq and
 // x = x' + dx, with q', x' the INT8 images. Then |q.x - q'.x'| <= |q| |dx| + |dq| |x'|

@@ -1,5 +1,6 @@
 #include "engine/segment_view.hpp"
 
+#include <algorithm>
 #include <tuple>
 
 #include <fmt/format.h>
@@ -37,13 +38,8 @@ Result<std::shared_ptr<const SegmentView>> SegmentView::open(storage::Os& os,
   AEON_ASSIGN(view->run_, storage::RunReader::open(segment));
   AEON_ASSIGN(view->clusters_,
               read_array<ClusterEntry>(segment, storage::SectionKind::cluster_directory));
-  AEON_ASSIGN(view->routes_, read_array<RouteEntry>(segment, storage::SectionKind::cluster_routes));
-  for (const RouteEntry& route : view->routes_) {
-    if (find_partition(view->clusters_, route.space, route.tenant).size() == route.clusters)
-      continue;
-    return fail(Errc::damaged,
-                fmt::format("{}: a route has other clusters than the directory", segment.path()));
-  }
+  AEON_TRY(view->open_partitions());
+  AEON_TRY(view->open_nodes());
   const storage::Section* ends = segment.find(storage::SectionKind::cluster_ends);
   if (ends != nullptr) {
     view->ends_offset_ = ends->offset;
@@ -52,11 +48,100 @@ Result<std::shared_ptr<const SegmentView>> SegmentView::open(storage::Os& os,
   return view;
 }
 
-const RouteEntry* SegmentView::route(std::uint32_t space, std::uint32_t tenant) const noexcept {
-  for (const RouteEntry& route : routes_) {
-    if (route.space == space && route.tenant == tenant) return &route;
+Status SegmentView::open_partitions() {
+  AEON_ASSIGN(const auto entries,
+              read_array<PartitionEntry>(*segment_, storage::SectionKind::partition_directory));
+  partitions_.reserve(entries.size());
+  for (const PartitionEntry& entry : entries) {
+    AEON_ASSIGN(const PartitionView partition, PartitionView::open(*segment_, entry));
+    partitions_.push_back(partition);
   }
-  return nullptr;
+  return {};
+}
+
+Status SegmentView::open_nodes() {
+  AEON_ASSIGN(const auto spaces,
+              read_array<NodeSpace>(*segment_, storage::SectionKind::node_spaces));
+  const storage::Section* blocks = segment_->find(storage::SectionKind::node_blocks);
+  const storage::Section* places = segment_->find(storage::SectionKind::node_places);
+  const storage::Section* links = segment_->find(storage::SectionKind::link_lists);
+  if (spaces.empty()) return {};
+  if (blocks == nullptr || places == nullptr || links == nullptr || links->offset % 64 != 0) {
+    return fail(Errc::damaged,
+                fmt::format("{}: it indexes rows by node, but a section of the index is missing",
+                            segment_->path()));
+  }
+  places_offset_ = places->offset;
+  links_offset_ = links->offset;
+  for (const NodeSpace& space : spaces) {
+    nodes_.push_back({space.space,
+                      {*segment_, *blocks, space.rows},
+                      {*segment_, *blocks, space.links},
+                      {*segment_, *blocks, space.ends}});
+  }
+  return {};
+}
+
+const PartitionView* SegmentView::partition(std::uint32_t space,
+                                            std::uint32_t tenant) const noexcept {
+  const auto at = std::ranges::lower_bound(
+      partitions_, std::tuple(space, tenant), {}, [](const PartitionView& partition) {
+        return std::tuple(partition.entry().space, partition.entry().tenant);
+      });
+  const bool found = at != partitions_.end() && at->entry().space == space &&
+                     at->entry().tenant == tenant;
+  return found ? &*at : nullptr;
+}
+
+const SegmentView::Nodes* SegmentView::nodes(std::uint32_t space) const noexcept {
+  const auto at = std::ranges::lower_bound(nodes_, space, {}, &Nodes::space);
+  return at != nodes_.end() && at->space == space ? &*at : nullptr;
+}
+
+SegmentView::Row SegmentView::row(const Nodes& nodes, std::uint32_t node,
+                                  bool& damaged) const noexcept {
+  const std::uint64_t item = nodes.rows.find(node, damaged);
+  if (item == NodeIndex::kNone) return {};
+  const std::byte* at =
+      segment_->checked(places_offset_ + item * sizeof(NodePlace), sizeof(NodePlace));
+  if (at != nullptr) {
+    const auto place = storage::load<NodePlace>(at);
+    if (place.partition < partitions_.size() && place.row < partitions_[place.partition].rows()) {
+      return {&partitions_[place.partition], place.row};
+    }
+  }
+  damaged = true;
+  return {};
+}
+
+const LinkList* SegmentView::links(const Nodes& nodes, std::uint32_t node,
+                                   bool& damaged) const noexcept {
+  const std::uint64_t item = nodes.links.find(node, damaged);
+  if (item == NodeIndex::kNone) return nullptr;
+  const std::byte* at =
+      segment_->checked(links_offset_ + item * sizeof(LinkList), sizeof(LinkList));
+  damaged = damaged || at == nullptr;
+  return reinterpret_cast<const LinkList*>(at);
+}
+
+Status SegmentView::collect_links(std::vector<NodeLinks>& links) const {
+  AEON_ASSIGN(const auto lists, read_array<LinkList>(*segment_, storage::SectionKind::link_lists));
+  for (const Nodes& nodes : nodes_) {
+    const NodePart& part = nodes.links.part();
+    std::uint64_t item = part.first_item;
+    bool damaged = false;
+    nodes.links.for_each(damaged, [&](std::uint32_t node) {
+      if (item < lists.size()) {
+        links.push_back({nodes.space, node, reinterpret_cast<const std::byte*>(&lists[item])});
+      }
+      ++item;
+    });
+    if (damaged || item != part.first_item + part.items || item > lists.size()) {
+      return fail(Errc::damaged, fmt::format("{}: its links do not hold; run aeon verify",
+                                             segment_->path()));
+    }
+  }
+  return {};
 }
 
 Result<std::span<const wal::CommitHeader>> SegmentView::headers() const {
@@ -69,6 +154,24 @@ Result<std::span<const EndEntry>> SegmentView::ends() const {
 
 std::uint64_t SegmentView::ended_at(std::uint32_t space, std::uint32_t node,
                                     bool& damaged) const noexcept {
+  if (ends_count_ == 0) return 0;
+  const Nodes* nodes = this->nodes(space);
+  if (nodes == nullptr) return search_ends(space, node, damaged);
+  const std::uint64_t item = nodes->ends.find(node, damaged);
+  if (item == NodeIndex::kNone) return 0;
+  const std::byte* at =
+      segment_->checked(ends_offset_ + item * sizeof(EndEntry), sizeof(EndEntry));
+  if (at == nullptr) {
+    damaged = true;
+    return 0;
+  }
+  const auto entry = storage::load<EndEntry>(at);
+  return entry.space == space && entry.node == node ? entry.commit : 0;
+}
+
+// Where no index tells: format version 1.
+std::uint64_t SegmentView::search_ends(std::uint32_t space, std::uint32_t node,
+                                       bool& damaged) const noexcept {
   const auto entry_at = [this](std::uint64_t index) {
     return segment_->checked(ends_offset_ + index * sizeof(EndEntry), sizeof(EndEntry));
   };

@@ -21,11 +21,25 @@ constexpr std::size_t kSampleBytes = 1 << 20;
 
 using PartitionMap = std::map<std::pair<std::uint32_t, std::uint32_t>, PartitionRows>;
 
-std::vector<PartitionRows> in_order(PartitionMap partitions) {
-  std::vector<PartitionRows> rows;
-  rows.reserve(partitions.size());
-  for (auto& [name, partition] : partitions) rows.push_back(std::move(partition));
-  return rows;
+PartitionRows& partition_of(PartitionMap& partitions, const SpaceInfo& space,
+                            std::uint32_t tenant) {
+  PartitionRows& partition = partitions[{space.number, tenant}];
+  partition.space = space.number;
+  partition.tenant = tenant;
+  partition.dimension = space.spec.dimension;
+  partition.precision = space.spec.precision;
+  partition.metric = space.spec.metric;
+  return partition;
+}
+
+// `rows.links` come newest first: the newest list of a node is the one that counts.
+void put_in_order(PartitionSources& rows, PartitionMap partitions) {
+  for (auto& [name, partition] : partitions) rows.partitions.push_back(std::move(partition));
+  const auto by_node = [](const auto& item) { return std::tuple(item.space, item.node); };
+  std::ranges::sort(rows.ends, {}, by_node);
+  std::ranges::stable_sort(rows.links, {}, by_node);
+  const auto older = std::ranges::unique(rows.links, {}, by_node);
+  rows.links.erase(older.begin(), older.end());
 }
 
 // Copies a run, moving long content out of version records into a blob file.
@@ -136,8 +150,7 @@ Result<SettledFiles> write_files(storage::Os& os, const std::string& directory,
   RunSettler settler(os, directory, palace, number + 1, sources);
   AEON_TRY(settler.copy(builder));
   AEON_TRY(builder.finish());
-  AEON_TRY(write_clusters(*writer, sources.partitions));
-  AEON_TRY(write_array(*writer, storage::SectionKind::cluster_ends, sources.ends));
+  AEON_TRY(write_partitions(*writer, sources.rows));
   AEON_TRY(write_array(*writer, storage::SectionKind::commit_headers, sources.headers));
   AEON_ASSIGN(files.blobs, settler.finish());
   AEON_ASSIGN(files.segment, writer->finish());
@@ -151,23 +164,24 @@ SettleSources sources_of(std::span<const std::shared_ptr<Tail>> tails, const Cat
   PartitionMap partitions;
   for (const auto& tail : tails) {
     for (const RowTail* rows : tail->partitions()) {
-      PartitionRows& partition = partitions[{rows->space(), rows->tenant()}];
-      const SpaceSpec& spec = catalog.at(rows->space())->spec;
-      partition.space = rows->space();
-      partition.tenant = rows->tenant();
-      partition.dimension = spec.dimension;
-      partition.precision = spec.precision;
-      partition.metric = spec.metric;
+      PartitionRows& partition = partition_of(partitions, *catalog.at(rows->space()),
+                                              rows->tenant());
       rows->for_each_block([&](const RowBlock& block) { partition.blocks.push_back(block); });
     }
     const std::vector<EndEntry> ends = tail->ends();
-    sources.ends.insert(sources.ends.end(), ends.begin(), ends.end());
+    sources.rows.ends.insert(sources.rows.ends.end(), ends.begin(), ends.end());
     sources.headers.insert(sources.headers.end(), tail->headers().begin(), tail->headers().end());
   }
-  for (auto tail = tails.rbegin(); tail != tails.rend(); ++tail) sources.runs.add((*tail)->keyed());
-  std::ranges::sort(sources.ends, {},
-                    [](const EndEntry& e) { return std::tuple(e.space, e.node); });
-  sources.partitions = in_order(std::move(partitions));
+  for (auto tail = tails.rbegin(); tail != tails.rend(); ++tail) {
+    sources.runs.add((*tail)->keyed());
+    for (const SpaceTail* space : (*tail)->spaces()) {
+      space->for_each_links([&](std::uint32_t node, const LiveLinks& links) {
+        sources.rows.links.push_back(
+            {space->space(), node, reinterpret_cast<const std::byte*>(&links)});
+      });
+    }
+  }
+  put_in_order(sources.rows, std::move(partitions));
   sources.first_commit = tails.front()->first_commit();
   sources.last_commit = tails.back()->last_commit();
   return sources;
@@ -178,38 +192,31 @@ Result<SettleSources> sources_of(std::span<const std::shared_ptr<const SegmentVi
   SettleSources sources;
   PartitionMap partitions;
   for (const auto& segment : segments) {
-    for (const ClusterEntry& entry : segment->clusters()) {
-      PartitionRows& partition = partitions[{entry.space, entry.tenant}];
-      partition.space = entry.space;
-      partition.tenant = entry.tenant;
-      partition.dimension = entry.dimension;
-      partition.precision = static_cast<Precision>(entry.precision);
-      const SpaceInfo* space = catalog.at(entry.space);
-      if (space == nullptr) {
-        return fail(Errc::damaged, fmt::format("merging: {} holds rows of a space that does not "
-                                               "exist; run aeon verify",
-                                               segment->segment().path()));
-      }
-      partition.metric = space->spec.metric;
-      bool damaged = false;
-      partition.blocks.push_back(read_cluster(segment->segment(), entry, damaged));
-      if (damaged) {
-        return fail(Errc::damaged, fmt::format("merging: a cluster of {} is damaged; run aeon "
-                                               "verify",
-                                               segment->segment().path()));
-      }
+    bool damaged = false;
+    bool unknown = false;
+    segment->for_each_block(
+        damaged, [&](std::uint32_t space, std::uint32_t tenant, const RowBlock& block) {
+          const SpaceInfo* info = catalog.at(space);
+          unknown = unknown || info == nullptr || info->spec.dimension != block.dimension ||
+                    info->spec.precision != block.precision;
+          if (!unknown) partition_of(partitions, *info, tenant).blocks.push_back(block);
+        });
+    if (unknown || damaged) {
+      return fail(Errc::damaged,
+                  fmt::format("merging: {} {}; run aeon verify", segment->segment().path(),
+                              unknown ? "holds rows of a space that does not exist or is another"
+                                      : "has damaged rows"));
     }
     AEON_ASSIGN(const auto ends, segment->ends());
-    sources.ends.insert(sources.ends.end(), ends.begin(), ends.end());
+    sources.rows.ends.insert(sources.rows.ends.end(), ends.begin(), ends.end());
     AEON_ASSIGN(const auto headers, segment->headers());
     sources.headers.insert(sources.headers.end(), headers.begin(), headers.end());
   }
   for (auto segment = segments.rbegin(); segment != segments.rend(); ++segment) {
     sources.runs.add((*segment)->run());
+    AEON_TRY((*segment)->collect_links(sources.rows.links));
   }
-  std::ranges::sort(sources.ends, {},
-                    [](const EndEntry& e) { return std::tuple(e.space, e.node); });
-  sources.partitions = in_order(std::move(partitions));
+  put_in_order(sources.rows, std::move(partitions));
   sources.first_commit = segments.front()->segment().info().first_commit;
   sources.last_commit = segments.back()->segment().info().last_commit;
   return sources;

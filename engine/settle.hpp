@@ -7,8 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/cluster.hpp"
-#include "engine/ends.hpp"
+#include "engine/partition_writer.hpp"
 #include "engine/segment_view.hpp"
 #include "engine/tail.hpp"
 #include "storage/blob_writer.hpp"
@@ -24,8 +23,7 @@ struct SettleSources {
   CommitNumber first_commit = 0;
   CommitNumber last_commit = 0;
   storage::RunSet runs;
-  std::vector<PartitionRows> partitions;  // sorted by (space, tenant)
-  std::vector<EndEntry> ends;             // sorted by (space, node)
+  PartitionSources rows;
   std::vector<wal::CommitHeader> headers;
 };
 

@@ -122,6 +122,7 @@ class Store {
   [[nodiscard]] bool look_after_turn();
 
   // commit.cpp
+  void link(PreparedBatch& prepared);
   [[nodiscard]] Status submit(Pending& pending);
   void lead();
   Status lead_or_fail(std::span<wal::CommitQueue::Waiter* const> group) AEON_REQUIRES(write_mutex_);

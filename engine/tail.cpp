@@ -30,11 +30,6 @@ const RowTail* Tail::rows(std::uint32_t space, std::uint32_t tenant) const noexc
   return storage::load<const RowTail*>(cursor.value().data());
 }
 
-std::uint64_t Tail::ended_at(std::uint32_t space, std::uint32_t node) const noexcept {
-  const EndsTail* ends = ends_[space].load(std::memory_order_acquire);  // (2)
-  return ends == nullptr ? 0 : ends->ended_at(node);
-}
-
 bool Tail::put(std::string_view key, CommitNumber commit, std::string_view value) {
   key_.assign(key);
   storage::append_commit(key_, commit);
@@ -52,21 +47,29 @@ RowTail* Tail::find_or_add(const SpaceInfo& space, std::uint32_t tenant) {
   return inserted ? added : nullptr;
 }
 
+SpaceTail& Tail::space_of_writer(std::uint32_t space) {
+  assert(space >= 1 && space <= kMaxSpaces);
+  SpaceTail* tail = spaces_[space].load(std::memory_order_relaxed);  // only the writer stores
+  if (tail == nullptr) {
+    space_tails_.push_back(std::make_unique<SpaceTail>(space));
+    tail = space_tails_.back().get();
+    spaces_[space].store(tail, std::memory_order_release);  // (1) synchronizes-with (2)
+  }
+  return *tail;
+}
+
 bool Tail::add_row(const SpaceInfo& space, std::uint32_t tenant, const RowData& row,
                    const RowStamp& stamp) {
   RowTail* rows = find_or_add(space, tenant);
-  return rows != nullptr && rows->append(arena_, row, stamp);
+  return rows != nullptr && space_of_writer(space.number).add_row(arena_, *rows, row, stamp);
 }
 
 bool Tail::end_row(RowName name, CommitNumber commit) {
-  assert(name.space >= 1 && name.space <= kMaxSpaces);
-  EndsTail* ends = ends_[name.space].load(std::memory_order_relaxed);  // only the writer stores
-  if (ends == nullptr) {
-    end_tails_.push_back(std::make_unique<EndsTail>(name.space));
-    ends = end_tails_.back().get();
-    ends_[name.space].store(ends, std::memory_order_release);  // (1) synchronizes-with (2)
-  }
-  return ends->end(arena_, name.node, commit);
+  return space_of_writer(name.space).end_row(arena_, name.node, commit);
+}
+
+LiveLinks* Tail::edit_links(RowName name, std::span<const std::uint32_t> before) {
+  return space_of_writer(name.space).edit_links(arena_, name.node, before);
 }
 
 std::vector<const RowTail*> Tail::partitions() const {
@@ -77,11 +80,17 @@ std::vector<const RowTail*> Tail::partitions() const {
   return partitions;
 }
 
+std::vector<const SpaceTail*> Tail::spaces() const {
+  std::vector<const SpaceTail*> spaces;
+  for (const auto& slot : spaces_) {
+    if (const SpaceTail* tail = slot.load(std::memory_order_acquire)) spaces.push_back(tail);
+  }
+  return spaces;
+}
+
 std::vector<EndEntry> Tail::ends() const {
   std::vector<EndEntry> entries;
-  for (const auto& slot : ends_) {
-    if (const EndsTail* ends = slot.load(std::memory_order_acquire)) ends->collect(entries);
-  }
+  for (const SpaceTail* space : spaces()) space->collect_ends(entries);
   return entries;
 }
 

@@ -1,5 +1,5 @@
 // What was committed and is not settled yet, in RAM: a sorted run tail for everything keyed, rows
-// by (space, tenant), ends by space, and the commit headers. One writer applies commits in order;
+// by (space, tenant), ends and links by space, and the commit headers. One writer applies commits in order;
 // readers look meanwhile and leave out what lies after their snapshot. A tail never moves and is
 // freed as a whole. It is frozen by a `rotate` record, at the same commit in every process, so that
 // "segments up to commit C and the tails after C" means the same everywhere.
@@ -9,13 +9,14 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
 #include "engine/catalog.hpp"
 #include "engine/counters.hpp"
-#include "engine/ends.hpp"
 #include "engine/row_tail.hpp"
+#include "engine/space_tail.hpp"
 #include "engine/version_record.hpp"
 #include "storage/arena.hpp"
 #include "storage/checksum.hpp"
@@ -33,8 +34,15 @@ class Tail {
   [[nodiscard]] const storage::RunTail& keyed() const noexcept { return keyed_; }
   // Null when the tail has no row of that space and tenant.
   [[nodiscard]] const RowTail* rows(std::uint32_t space, std::uint32_t tenant) const noexcept;
+  // Null when the tail has no row, end or link of that space.
+  [[nodiscard]] const SpaceTail* space(std::uint32_t space) const noexcept {
+    return spaces_[space].load(std::memory_order_acquire);  // (2)
+  }
   // The commit that ended the node, or 0.
-  [[nodiscard]] std::uint64_t ended_at(std::uint32_t space, std::uint32_t node) const noexcept;
+  [[nodiscard]] std::uint64_t ended_at(std::uint32_t space, std::uint32_t node) const noexcept {
+    const SpaceTail* tail = this->space(space);
+    return tail == nullptr ? 0 : tail->ended_at(node);
+  }
   [[nodiscard]] std::uint64_t bytes() const noexcept {
     return arena_.committed_bytes() + keyed_.memory_bytes() + partitions_.memory_bytes();
   }
@@ -45,6 +53,8 @@ class Tail {
   [[nodiscard]] bool add_row(const SpaceInfo& space, std::uint32_t tenant, const RowData& row,
                              const RowStamp& stamp);
   [[nodiscard]] bool end_row(RowName name, CommitNumber commit);
+  // See SpaceTail::edit_links().
+  [[nodiscard]] LiveLinks* edit_links(RowName name, std::span<const std::uint32_t> before);
   void add_header(const wal::CommitHeader& header) { headers_.push_back(header); }
   void freeze(const Counters& counters) { counters_ = counters; }
 
@@ -56,25 +66,27 @@ class Tail {
   [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
   [[nodiscard]] std::vector<const RowTail*> partitions() const;  // by space, tenant
   [[nodiscard]] std::vector<EndEntry> ends() const;              // by space, node
+  [[nodiscard]] std::vector<const SpaceTail*> spaces() const;    // by number
   // Writer or frozen: commits held so far.
   [[nodiscard]] std::uint64_t commits() const noexcept { return headers_.size(); }
 
  private:
   [[nodiscard]] RowTail* find_or_add(const SpaceInfo& space, std::uint32_t tenant);
+  [[nodiscard]] SpaceTail& space_of_writer(std::uint32_t space);
 
   // Address space, not memory: enough that a tail never needs a second piece of it.
   static constexpr std::size_t kReserveBytes = std::size_t{32} << 30;
   static constexpr std::size_t kPartitionReserveBytes = std::size_t{1} << 30;
 
   const CommitNumber first_commit_;
-  storage::Arena arena_{kReserveBytes};  // of rows and ends
+  storage::Arena arena_{kReserveBytes};  // of rows, ends and links
   storage::RunTail keyed_{kReserveBytes};
   // (space, tenant) -> RowTail*, the pointer's bytes as the value.
   storage::RunTail partitions_{kPartitionReserveBytes};
   std::vector<std::unique_ptr<RowTail>> row_tails_;  // owned; writer only
-  // By space number. (1) the store in end_row synchronizes-with (2) the load in ended_at.
-  std::array<std::atomic<EndsTail*>, kMaxSpaces + 1> ends_{};
-  std::vector<std::unique_ptr<EndsTail>> end_tails_;  // owned; writer only
+  // By space number. (1) the store in space_of_writer() synchronizes-with (2).
+  std::array<std::atomic<SpaceTail*>, kMaxSpaces + 1> spaces_{};
+  std::vector<std::unique_ptr<SpaceTail>> space_tails_;  // owned; writer only
   std::vector<wal::CommitHeader> headers_;            // writer only until frozen
   Counters counters_;                                 // as of the last commit, once frozen
   std::string key_;                                   // writer's scratch

@@ -173,9 +173,9 @@ class Verifier {
       }
     };
     for (const auto& segment : reading_.view.segments()) {
-      for (const ClusterEntry& entry : segment->clusters()) {
-        visit(entry.space, read_cluster(segment->segment(), entry, damaged));
-      }
+      segment->for_each_block(damaged, [&](std::uint32_t space, std::uint32_t, const RowBlock& rows) {
+        visit(space, rows);
+      });
     }
     for (const RowTail* rows : tails_.rows) {
       rows->for_each_block([&](const RowBlock& block) { visit(rows->space(), block); });

@@ -27,17 +27,23 @@ namespace aeon::storage {
 
 // Persisted: never reuse a number. 0 is invalid.
 enum class SectionKind : std::uint32_t {
-  run_blocks = 1,          // sorted key-value blocks (run.hpp)
-  run_fences = 2,          // first key of each block
-  cluster_hot = 3,         // INT8 rows with their ids and stamps, cluster after cluster
-  cluster_cold = 4,        // float16 or float32 rows, for rescoring
-  cluster_directory = 5,   // where the clusters of each (space, tenant) lie
-  cluster_ends = 6,        // versions ended since their rows were settled
-  commit_headers = 7,      // the hash chain of commits
-  blob_records = 8,        // framed payloads, one after another (blob.hpp)
-  cluster_routes = 9,      // for each grouped (space, tenant): where its route lies
-  cluster_centroids = 10,  // the routes: what stands for each cluster
-  cluster_places = 11,     // which cluster holds a row
+  run_blocks = 1,           // sorted key-value blocks (run.hpp)
+  run_fences = 2,           // first key of each block
+  cluster_hot = 3,          // version 1: INT8 rows with their ids and stamps
+  cluster_cold = 4,         // float16 or float32 rows, for rescoring
+  cluster_directory = 5,    // version 1: where the clusters of each (space, tenant) lie
+  cluster_ends = 6,         // versions ended since their rows were settled
+  commit_headers = 7,       // the hash chain of commits
+  blob_records = 8,         // framed payloads, one after another (blob.hpp)
+  // 9 to 11 were never part of a released format
+  partition_directory = 12,  // where the rows of each (space, tenant) lie
+  partition_rows = 13,       // INT8 rows with their heads, cluster after cluster
+  partition_columns = 14,    // what filters look at, column by column
+  partition_routes = 15,     // what stands for each cluster
+  node_spaces = 16,          // for each space: where its parts of the next sections lie
+  node_blocks = 17,          // which nodes have an item
+  node_places = 18,          // where a node's row lies
+  link_lists = 19,           // the neighbours of a node
 };
 
 // Persisted. Both kinds share one container; they differ in name ("seg-N", "blob-N") and sections.

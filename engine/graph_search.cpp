@@ -1,0 +1,127 @@
+#include "engine/graph_search.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "engine/find_row.hpp"
+#include "engine/scorer.hpp"
+#include "engine/seeds.hpp"
+
+namespace aeon::engine {
+
+namespace {
+
+// Up to here a scan of everything costs about as much as a walk: rows, and bytes of them.
+constexpr std::uint64_t kScannedRows = 4096;
+constexpr std::uint64_t kScannedBytes = std::uint64_t{3} << 20;
+// A row met on a walk costs about as much as so many rows of a scan.
+constexpr std::uint64_t kWalkedToScanned = 6;
+// The bound of a walk stands on this many neighbours at least: one or two say little.
+constexpr std::uint32_t kLeastRank = 10;
+
+struct Scored {
+  float score = 0;
+  MemoryId id = 0;
+  CommitNumber born = 0;
+};
+constexpr auto kBetter = [](const Scored& a, const Scored& b) {
+  return a.score != b.score ? a.score > b.score : a.id < b.id;
+};
+
+struct Scratch {
+  Scorer scorer;
+  NodeMap map;
+  Seeds seeds;
+  Walk walk;
+  std::vector<Scored> scored;
+};
+Scratch& scratch() {
+  thread_local Scratch instance;
+  return instance;
+}
+
+// INT8 tells neighbours apart to within a few ranks; so many more than asked are rescored.
+std::size_t rescored_for(std::uint32_t k) { return k + std::max<std::size_t>(20, k / 2); }
+
+}  // namespace
+
+Effort Effort::for_recall(float recall) noexcept {
+  struct Level {
+    float recall;
+    float pages;
+    float slack;
+  };
+  static constexpr std::array kLevels = {
+      Level{0.00F, 1, 0.00F}, Level{0.80F, 1, 0.00F},  Level{0.90F, 2, 0.03F},
+      Level{0.95F, 4, 0.10F}, Level{0.98F, 6, 0.17F},  Level{0.99F, 8, 0.25F},
+      Level{1.00F, 16, 0.60F}};
+  std::size_t above = 1;
+  while (above + 1 < kLevels.size() && recall > kLevels[above].recall) ++above;
+  const Level& low = kLevels[above - 1];
+  const Level& high = kLevels[above];
+  const float share = (recall - low.recall) / (high.recall - low.recall);
+  return {static_cast<std::uint32_t>(low.pages + share * (high.pages - low.pages) + 0.5F),
+          low.slack + share * (high.slack - low.slack)};
+}
+
+bool suits_graph(const Reading& reading, const VectorSearch& search) noexcept {
+  const bool filtered = search.session != 0 || search.kind != 0 || search.filter != nullptr ||
+                        search.since != kBeginningOfTime || search.until != kEndOfTime;
+  if (search.recall >= 1 || filtered) return false;
+  const PartitionFigures figures =
+      partition_figures(reading, search.space->number, search.tenant);
+  const std::uint64_t bytes = figures.rows * packed_stride(search.space->spec.dimension);
+  return !figures.has_ungraphed && figures.rows > kScannedRows && bytes > kScannedBytes;
+}
+
+Result<bool> search_graph(const Reading& reading, const VectorSearch& search, Answer& answer) {
+  Scratch& own = scratch();
+  const SpaceInfo& space = *search.space;
+  const PartitionFigures figures = partition_figures(reading, space.number, search.tenant);
+  const Effort effort = Effort::for_recall(search.recall);
+  own.scorer.prepare(search.vector, space.spec.metric);
+  own.map.open(reading, space.number);
+  const Distance distance(space.spec.metric, own.scorer.scale(), own.scorer.norm(),
+                          figures.largest_norm);
+  bool damaged = false;
+  own.walk.begin(own.map, own.scorer.codes(), distance,
+                 {.rank = std::max(search.k, kLeastRank),
+                  .slack = effort.slack,
+                  .most_rows = figures.rows / kWalkedToScanned});
+  own.seeds.scan(reading, space.number, search.tenant, own.scorer.promises(), effort.pages,
+                 own.walk, damaged);
+  if (!own.walk.run()) return false;
+  const auto found = own.walk.found();
+  if (found.size() < search.k) return false;
+
+  const std::size_t rescored = std::min(found.size(), rescored_for(search.k));
+  std::ranges::nth_element(found, found.begin() + static_cast<std::ptrdiff_t>(rescored), {},
+                           &Walk::Neighbour::distance);
+  own.scored.clear();
+  for (const Walk::Neighbour& row : found.first(rescored)) {
+    const auto place = find_row(reading, {space.number, row.node}, search.tenant);
+    Scored scored;
+    if (!place || !own.scorer.rescore(place->block, place->row, scored.score)) {
+      damaged = true;
+      continue;
+    }
+    const RowHead head = head_of(row.packed);
+    scored.id = head.id;
+    scored.born = head.born;
+    own.scored.push_back(scored);
+  }
+  const std::size_t kept = std::min<std::size_t>(own.scored.size(), search.k);
+  std::ranges::partial_sort(own.scored, own.scored.begin() + static_cast<std::ptrdiff_t>(kept),
+                            kBetter);
+  answer.hits.clear();
+  for (const Scored& scored : std::span(own.scored).first(kept)) {
+    answer.hits.push_back({scored.id, scored.born, scored.score});
+  }
+  answer.commit = reading.commit;
+  answer.partial = damaged || own.map.damaged();
+  answer.exact = false;
+  answer.rows_scanned = own.walk.rows_compared();
+  return true;
+}
+
+}  // namespace aeon::engine

@@ -1,0 +1,51 @@
+// The rows of one space by their node numbers, at one instant: where a row lies, its links, its
+// end. Gathers what tails and segments know, so that a search asks one place. Reading it is
+// wait-free; it allocates only when it is opened for more sources than ever before.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "engine/view.hpp"
+
+namespace aeon::engine {
+
+class NodeMap {
+ public:
+  // For the rows of `space` as `reading` sees them; replaces what was open before.
+  void open(const Reading& reading, std::uint32_t space);
+
+  // The packed row of a node, or null when no readable source has it.
+  [[nodiscard]] const std::byte* packed(std::uint32_t node) noexcept;
+  // The node's links, as many as come before the first kNoNode; `links` has kMaxLinks places.
+  [[nodiscard]] std::size_t links(std::uint32_t node, std::uint32_t* links) noexcept;
+  // Asks for the memory that links() will look at first.
+  void prefetch_links(std::uint32_t node) const noexcept {
+    for (const SpaceTail* tail : tails_) tail->prefetch_links(node);
+  }
+  // Whether the row can be seen: born and not ended at the reading's commit. `head` is the row's.
+  [[nodiscard]] bool is_visible(const RowHead& head, std::uint32_t node) noexcept;
+  // A page that was needed does not hold.
+  [[nodiscard]] bool damaged() const noexcept { return damaged_; }
+
+ private:
+  struct Settled {
+    const SegmentView* segment = nullptr;
+    const SegmentView::Nodes* nodes = nullptr;
+  };
+  CommitNumber commit_ = 0;
+  std::uint32_t space_ = 0;
+  std::vector<const SpaceTail*> tails_;  // newest first
+  std::vector<Settled> settled_;         // newest first
+  // Those of the above with ends; a segment of format version 1 has no other look-up.
+  std::vector<const SpaceTail*> tails_with_ends_;
+  std::vector<const SegmentView*> settled_with_ends_;
+  bool damaged_ = false;
+};
+
+// A node's links in the newest source that has them; `links` has kMaxLinks places.
+[[nodiscard]] std::size_t links_of(const View& view, std::uint32_t space, std::uint32_t node,
+                                   std::uint32_t* links) noexcept;
+
+}  // namespace aeon::engine

@@ -1,0 +1,48 @@
+// Where a walk sets out: the clusters nearest to the query, out of all segments, and what the tails
+// hold (all of their rows while they are few, then their sample).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/route.hpp"
+#include "engine/view.hpp"
+#include "engine/walk.hpp"
+
+namespace aeon::engine {
+
+// The rows of a space and tenant at one instant. Figures from the same moment as the reading.
+struct PartitionFigures {
+  std::uint64_t rows = 0;        // ever written, ended ones included
+  float largest_norm = 0;        // of a row
+  bool has_ungraphed = false;    // rows of format version 1, which no link leads to
+};
+[[nodiscard]] PartitionFigures partition_figures(const Reading& reading, std::uint32_t space,
+                                                 std::uint32_t tenant);
+
+// Buffers are kept between uses: one object a thread.
+class Seeds {
+ public:
+  // Scans `pages` clusters and the tails into `walk`. Sets `damaged` where something could not be
+  // read and was left out.
+  void scan(const Reading& reading, std::uint32_t space, std::uint32_t tenant,
+            const Promises& promises, std::uint32_t pages, Walk& walk, bool& damaged);
+
+ private:
+  struct Page {
+    float promise = 0;
+    const PartitionView* partition = nullptr;
+    std::uint32_t first = 0;  // row
+    std::uint32_t count = 0;
+  };
+  void rank(const PartitionView& partition, const RouteView& route, const Promises& promises,
+            std::uint32_t pages);
+  void rank_clusters(const PartitionView& partition, const RouteView& route,
+                     const Promises& promises, std::uint32_t first, std::uint32_t last);
+
+  std::vector<Page> pages_;
+  std::vector<float> promised_;
+  std::vector<std::pair<float, std::uint32_t>> districts_;
+};
+
+}  // namespace aeon::engine

@@ -1,0 +1,135 @@
+#include "engine/walk.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "simd/kernels.hpp"
+
+namespace aeon::engine {
+
+namespace {
+
+constexpr auto kFarther = [](const auto& a, const auto& b) { return a.distance > b.distance; };
+
+// As many scanned rows are sought out before the limit is known; beyond it they follow if near.
+constexpr std::size_t kFirstStarts = 24;
+
+void prefetch_row(const std::byte* packed, std::size_t bytes) noexcept {
+  for (std::size_t at = 0; at < bytes; at += 64) __builtin_prefetch(packed + at);
+}
+
+}  // namespace
+
+void Walk::begin(NodeMap& map, const simd::Int8Query& codes, const Distance& distance,
+                 const WalkLimits& limits) {
+  map_ = &map;
+  codes_ = &codes;
+  distance_ = &distance;
+  limits_ = limits;
+  limit_ = std::numeric_limits<float>::infinity();
+  scanned_ = 0;
+  walked_ = 0;
+  visited_.clear();
+  starts_.clear();
+  open_.clear();
+  nearest_.clear();
+  found_.clear();
+}
+
+void Walk::scan(const RowBlock& block) {
+  std::int32_t sums[kStep];
+  std::int32_t dots[kStep];
+  for (std::uint32_t first = 0; first < block.count; first += kStep) {
+    const std::uint32_t count = std::min(kStep, block.count - first);
+    for (std::uint32_t i = 0; i < count; ++i) sums[i] = block.sums[first + i];
+    simd::kernels().dot_i8_rows(*codes_, {block.codes + first * block.stride, block.stride, count},
+                                sums, dots);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const std::uint32_t row = first + i;
+      starts_.push_back({(*distance_)(block.scales[row], block.norms[row], dots[i]),
+                         block.nodes[row],
+                         reinterpret_cast<const std::byte*>(block.codes + row * block.stride) -
+                             sizeof(RowHead)});
+    }
+  }
+  scanned_ += block.count;
+}
+
+void Walk::set_out() {
+  const std::size_t first =
+      std::min(starts_.size(), std::max<std::size_t>(kFirstStarts, 2 * limits_.rank));
+  std::ranges::nth_element(starts_, starts_.begin() + static_cast<std::ptrdiff_t>(first), {},
+                           &Neighbour::distance);
+  for (const Neighbour& start : starts_) {
+    // A tail's sample holds rows that may be met again as themselves.
+    if (start.distance > limit_ || !visited_.insert(start.node)) continue;
+    consider(start);
+  }
+}
+
+bool Walk::run() {
+  set_out();
+  while (!open_.empty() && open_.front().distance <= limit_) {
+    if (walked_ > limits_.most_rows) return false;
+    const std::uint32_t node = open_.front().node;
+    std::ranges::pop_heap(open_, kFarther);
+    open_.pop_back();
+    if (!open_.empty()) map_->prefetch_links(open_.front().node);
+    expand(node);
+  }
+  return true;
+}
+
+// Three passes over the neighbours, so that the memory of all of them is on its way before the
+// first is needed.
+void Walk::expand(std::uint32_t node) {
+  std::uint32_t nodes[kMaxLinks];
+  const std::byte* rows[kMaxLinks];
+  std::size_t count = 0;
+  const std::size_t linked = map_->links(node, nodes);
+  const std::size_t bytes = sizeof(RowHead) + codes_->length;
+  for (std::size_t i = 0; i < linked; ++i) {
+    if (!visited_.insert(nodes[i])) continue;
+    const std::byte* packed = map_->packed(nodes[i]);
+    if (packed == nullptr) continue;
+    prefetch_row(packed, bytes);
+    nodes[count] = nodes[i];
+    rows[count++] = packed;
+  }
+  std::int32_t sums[kMaxLinks];
+  std::int32_t dots[kMaxLinks];
+  const std::int8_t* codes[kMaxLinks];
+  for (std::size_t i = 0; i < count; ++i) {
+    sums[i] = head_of(rows[i]).sum;
+    codes[i] = codes_of(rows[i]);
+  }
+  simd::kernels().dot_i8_at(*codes_, codes, sums, count, dots);
+  walked_ += count;
+  for (std::size_t i = 0; i < count; ++i) {
+    const RowHead head = head_of(rows[i]);
+    const float distance = (*distance_)(head.scale, head.norm, dots[i]);
+    if (distance <= limit_) consider({distance, nodes[i], rows[i]});
+  }
+}
+
+void Walk::consider(const Neighbour& row) {
+  open_.push_back({row.distance, row.node});
+  std::ranges::push_heap(open_, kFarther);
+  if (!map_->is_visible(head_of(row.packed), row.node)) return;
+  found_.push_back(row);
+  count(row.distance);
+}
+
+void Walk::count(float distance) {
+  if (nearest_.size() == limits_.rank) {
+    if (distance >= nearest_.front()) return;
+    std::ranges::pop_heap(nearest_);
+    nearest_.back() = distance;
+  } else {
+    nearest_.push_back(distance);
+  }
+  std::ranges::push_heap(nearest_);
+  if (nearest_.size() == limits_.rank) limit_ = nearest_.front() * (1 + limits_.slack);
+}
+
+}  // namespace aeon::engine

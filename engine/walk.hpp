@@ -1,0 +1,77 @@
+// Best-first search over the links of rows (the greedy search of navigable small worlds, Malkov and
+// Yashunin 2018, with another beginning and another end).
+//
+// The beginning: whole clusters and samples of tails are scanned, and the best of their rows are
+// where the walk sets out. That replaces the long way from an entry point.
+//
+// The end: let d be the distance of the `rank`-th nearest visible row found. Nothing farther than
+// (1 + slack) d is followed, so the walk ends by itself where the neighbourhood is known, after few
+// rows for easy queries and many for hard ones. Rows that are not visible are passed through.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "engine/distance.hpp"
+#include "engine/node_map.hpp"
+#include "engine/visited.hpp"
+#include "simd/int8_query.hpp"
+
+namespace aeon::engine {
+
+struct WalkLimits {
+  std::uint32_t rank = 10;
+  float slack = 0;
+  std::uint64_t most_rows = UINT64_MAX;  // compared one by one; then the walk gives up
+};
+
+// Buffers are kept between walks: one object a thread.
+class Walk {
+ public:
+  struct Neighbour {
+    float distance = 0;
+    std::uint32_t node = 0;
+    const std::byte* packed = nullptr;
+  };
+
+  // Forgets what was found. Everything passed must live until the last call before the next begin.
+  void begin(NodeMap& map, const simd::Int8Query& codes, const Distance& distance,
+             const WalkLimits& limits);
+  // Scans rows to set out from. They are sought out together once run() is called.
+  void scan(const RowBlock& block);
+  // Walks until nothing near enough is left. False when it gave up at most_rows.
+  [[nodiscard]] bool run();
+
+  // The visible rows met within the limit, in no order.
+  [[nodiscard]] std::span<Neighbour> found() noexcept { return found_; }
+  // Rows compared so far, scanned ones included.
+  [[nodiscard]] std::uint64_t rows_compared() const noexcept { return scanned_ + walked_; }
+
+ private:
+  struct Step {
+    float distance = 0;
+    std::uint32_t node = 0;
+  };
+  static constexpr std::uint32_t kStep = 256;
+
+  void set_out();
+  void consider(const Neighbour& row);
+  void expand(std::uint32_t node);
+  void count(float distance);
+
+  NodeMap* map_ = nullptr;
+  const simd::Int8Query* codes_ = nullptr;
+  const Distance* distance_ = nullptr;
+  WalkLimits limits_;
+  float limit_ = 0;
+  std::uint64_t scanned_ = 0;
+  std::uint64_t walked_ = 0;
+  Visited visited_;
+  std::vector<Neighbour> starts_;  // scanned rows
+  std::vector<Step> open_;         // min-heap by distance: rows whose links were not followed
+  std::vector<float> nearest_;     // max-heap of the `rank` least distances of visible rows
+  std::vector<Neighbour> found_;
+};
+
+}  // namespace aeon::engine
