@@ -18,7 +18,11 @@ using storage::Table;
 class Application {
  public:
   Application(const ApplyTarget& target, CommitNumber commit)
-      : view_(target.view), tail_(target.view.active()), catalog_(target.catalog), counters_(target.counters), commit_(commit) {}
+      : view_(target.view),
+        tail_(target.view.active()),
+        catalog_(target.catalog),
+        counters_(target.counters),
+        commit_(commit) {}
 
   bool run(OperationKind kind, std::string_view body) {
     switch (kind) {

@@ -51,10 +51,10 @@ Effort Effort::for_recall(float recall) noexcept {
     float pages;
     float slack;
   };
-  static constexpr std::array kLevels = {
-      Level{0.00F, 1, 0.00F}, Level{0.80F, 1, 0.00F},  Level{0.90F, 2, 0.03F},
-      Level{0.95F, 4, 0.10F}, Level{0.98F, 6, 0.17F},  Level{0.99F, 8, 0.25F},
-      Level{1.00F, 16, 0.60F}};
+  static constexpr std::array kLevels = {Level{0.00F, 1, 0.00F}, Level{0.80F, 1, 0.00F},
+                                         Level{0.90F, 2, 0.03F}, Level{0.95F, 4, 0.10F},
+                                         Level{0.98F, 6, 0.17F}, Level{0.99F, 8, 0.25F},
+                                         Level{1.00F, 16, 0.60F}};
   std::size_t above = 1;
   while (above + 1 < kLevels.size() && recall > kLevels[above].recall) ++above;
   const Level& low = kLevels[above - 1];
@@ -68,8 +68,7 @@ bool suits_graph(const Reading& reading, const VectorSearch& search) noexcept {
   const bool filtered = search.session != 0 || search.kind != 0 || search.filter != nullptr ||
                         search.since != kBeginningOfTime || search.until != kEndOfTime;
   if (search.recall >= 1 || filtered) return false;
-  const PartitionFigures figures =
-      partition_figures(reading, search.space->number, search.tenant);
+  const PartitionFigures figures = partition_figures(reading, search.space->number, search.tenant);
   const std::uint64_t bytes = figures.rows * packed_stride(search.space->spec.dimension);
   return !figures.has_ungraphed && figures.rows > kScannedRows && bytes > kScannedBytes;
 }

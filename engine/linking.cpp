@@ -294,7 +294,7 @@ class BatchLinker {
     if (group != nullptr) return group.get();
     const SpaceInfo* info = reading_.catalog.find(space, reading_.commit);
     const auto made = made_.find(space);
-    const SpaceSpec* spec = info != nullptr          ? &info->spec
+    const SpaceSpec* spec = info != nullptr       ? &info->spec
                             : made != made_.end() ? made->second
                                                   : nullptr;
     if (spec == nullptr) return nullptr;

@@ -25,11 +25,16 @@ static_assert(sizeof(NodeBlock) == 16 && std::has_unique_object_representations_
 
 // Persisted: one kind of items of one space.
 struct NodePart {
-  std::uint32_t first_block = 0;  // the node number of its first bit is 64 times this
-  std::uint32_t blocks = 0;
+  std::uint32_t first_node = 0;
+  std::uint32_t span = 0;        // of node numbers, from the first to the last with an item
   std::uint64_t blocks_at = 0;   // the first block's index in the section
   std::uint64_t first_item = 0;  // the first item's index in its section
-  std::uint64_t items = 0;
+  std::uint64_t items = 0;       // as many as the span: then every node in it has one
+
+  [[nodiscard]] std::uint32_t first_block() const noexcept { return first_node / 64; }
+  [[nodiscard]] std::uint64_t blocks() const noexcept {
+    return span == 0 ? 0 : (std::uint64_t{first_node} + span - 1) / 64 - first_block() + 1;
+  }
 };
 static_assert(sizeof(NodePart) == 32 && std::has_unique_object_representations_v<NodePart>);
 
@@ -60,12 +65,12 @@ static_assert(sizeof(NodePlace) == 8 && std::has_unique_object_representations_v
   part.items = nodes.size();
   part.blocks_at = blocks.size();
   if (nodes.empty()) return part;
-  part.first_block = nodes.front() / 64;
-  part.blocks = nodes.back() / 64 - part.first_block + 1;
-  blocks.resize(blocks.size() + part.blocks);
+  part.first_node = nodes.front();
+  part.span = nodes.back() - nodes.front() + 1;
+  blocks.resize(blocks.size() + part.blocks());
   const std::span<NodeBlock> own = std::span(blocks).subspan(part.blocks_at);
   for (const std::uint32_t node : nodes) {
-    own[node / 64 - part.first_block].bits |= std::uint64_t{1} << (node % 64);
+    own[node / 64 - part.first_block()].bits |= std::uint64_t{1} << (node % 64);
   }
   std::uint32_t before = 0;
   for (NodeBlock& block : own) {
@@ -83,7 +88,7 @@ class NodeIndex {
   NodeIndex(const storage::Segment& segment, const storage::Section& blocks, const NodePart& part)
       : segment_(&segment), part_(part) {
     const std::uint64_t held = blocks.bytes / sizeof(NodeBlock);
-    if (part.blocks_at > held || part.blocks > held - part.blocks_at) part_.blocks = 0;
+    if (part.blocks_at > held || part.blocks() > held - part.blocks_at) part_ = {};
     base_ = blocks.offset + part_.blocks_at * sizeof(NodeBlock);
   }
 
@@ -91,8 +96,10 @@ class NodeIndex {
   // would tell is bad.
   static constexpr std::uint64_t kNone = UINT64_MAX;
   [[nodiscard]] std::uint64_t find(std::uint32_t node, bool& damaged) const noexcept {
-    const std::uint32_t block = node / 64 - part_.first_block;  // wraps below the first
-    if (block >= part_.blocks) return kNone;
+    const std::uint32_t past = node - part_.first_node;  // wraps below the first
+    if (past >= part_.span) return kNone;
+    if (part_.items == part_.span) return part_.first_item + past;
+    const std::uint32_t block = node / 64 - part_.first_block();
     const std::byte* at = segment_->checked(base_ + block * sizeof(NodeBlock), sizeof(NodeBlock));
     if (at == nullptr) {
       damaged = true;
@@ -105,17 +112,23 @@ class NodeIndex {
         found.before + static_cast<std::uint64_t>(std::popcount(found.bits & (bit - 1)));
     return rank < part_.items ? part_.first_item + rank : kNone;
   }
+  // Where find() will end if every node has an item, else kNone: for asking for memory ahead.
+  [[nodiscard]] std::uint64_t guess(std::uint32_t node) const noexcept {
+    const std::uint32_t past = node - part_.first_node;
+    return past < part_.span && part_.items == part_.span ? part_.first_item + past : kNone;
+  }
   // Calls visit(node) for every node with an item, ascending.
   template <typename Visit>
   void for_each(bool& damaged, Visit&& visit) const {
-    for (std::uint32_t block = 0; block < part_.blocks; ++block) {
+    for (std::uint32_t block = 0; block < part_.blocks(); ++block) {
       const std::byte* at = segment_->checked(base_ + block * sizeof(NodeBlock), sizeof(NodeBlock));
       if (at == nullptr) {
         damaged = true;
         return;
       }
       for (std::uint64_t bits = storage::load<NodeBlock>(at).bits; bits != 0; bits &= bits - 1) {
-        visit((part_.first_block + block) * 64 + static_cast<std::uint32_t>(std::countr_zero(bits)));
+        visit((part_.first_block() + block) * 64 +
+              static_cast<std::uint32_t>(std::countr_zero(bits)));
       }
     }
   }

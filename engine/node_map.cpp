@@ -18,7 +18,8 @@ std::size_t copy(const LiveLinks& live, std::uint32_t* links) noexcept {
 
 std::size_t copy(const LinkList& list, std::uint32_t* links) noexcept {
   std::size_t count = 0;
-  for (; count < kMaxLinks && list.nodes[count] != kNoNode; ++count) links[count] = list.nodes[count];
+  for (; count < kMaxLinks && list.nodes[count] != kNoNode; ++count)
+    links[count] = list.nodes[count];
   return count;
 }
 
@@ -84,8 +85,7 @@ std::size_t links_of(const View& view, std::uint32_t space, std::uint32_t node,
   for (auto segment = segments.rbegin(); segment != segments.rend(); ++segment) {
     const SegmentView::Nodes* nodes = (*segment)->nodes(space);
     bool damaged = false;  // fewer links then; the walk that meets the page says so
-    const LinkList* list =
-        nodes == nullptr ? nullptr : (*segment)->links(*nodes, node, damaged);
+    const LinkList* list = nodes == nullptr ? nullptr : (*segment)->links(*nodes, node, damaged);
     if (list != nullptr) return copy(*list, links);
   }
   return 0;

@@ -20,9 +20,14 @@ class NodeMap {
   [[nodiscard]] const std::byte* packed(std::uint32_t node) noexcept;
   // The node's links, as many as come before the first kNoNode; `links` has kMaxLinks places.
   [[nodiscard]] std::size_t links(std::uint32_t node, std::uint32_t* links) noexcept;
-  // Asks for the memory that links() will look at first.
+  // Ask for the memory that links() and packed() will look at, as far as it can be told cheaply.
   void prefetch_links(std::uint32_t node) const noexcept {
     for (const SpaceTail* tail : tails_) tail->prefetch_links(node);
+    for (const Settled& source : settled_) source.segment->prefetch_links(*source.nodes, node);
+  }
+  void prefetch_row(std::uint32_t node) const noexcept {
+    for (const SpaceTail* tail : tails_) tail->prefetch_row(node);
+    for (const Settled& source : settled_) source.segment->prefetch_row(*source.nodes, node);
   }
   // Whether the row can be seen: born and not ended at the reading's commit. `head` is the row's.
   [[nodiscard]] bool is_visible(const RowHead& head, std::uint32_t node) noexcept;

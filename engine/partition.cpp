@@ -48,9 +48,8 @@ Result<PartitionView> PartitionView::open(const storage::Segment& segment,
                     precision >= Precision::int8 && precision <= Precision::float32 &&
                     entry.districts <= entry.clusters && entry.clusters <= entry.rows;
   const std::uint64_t route_bytes =
-      entry.clusters == 0
-          ? 0
-          : RouteLayout::of(entry.clusters, entry.districts, entry.dimension).bytes;
+      entry.clusters == 0 ? 0
+                          : RouteLayout::of(entry.clusters, entry.districts, entry.dimension).bytes;
   if (!sane ||
       !place(segment, SectionKind::partition_rows, entry.rows_offset, entry.rows * view.stride_,
              view.rows_at_) ||

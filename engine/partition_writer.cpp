@@ -38,7 +38,8 @@ Ordered order_rows(const PartitionRows& rows) {
     return ordered;
   }
   for (std::uint32_t b = 0; b < rows.blocks.size(); ++b) {
-    for (std::uint32_t row = 0; row < rows.blocks[b].count; ++row) ordered.order.push_back({b, row});
+    for (std::uint32_t row = 0; row < rows.blocks[b].count; ++row)
+      ordered.order.push_back({b, row});
   }
   return ordered;
 }
@@ -79,9 +80,8 @@ class Writer {
       packed.assign(packed_stride(entry.dimension), std::byte{0});
       for (const RowPlace place : partition.order) {
         const RowBlock& block = partition.rows.blocks[place.block];
-        const RowHead head{block.scales[place.row], block.norms[place.row],
-                           block.errors[place.row], block.sums[place.row],
-                           block.ids[place.row],    block.born[place.row]};
+        const RowHead head{block.scales[place.row], block.norms[place.row], block.errors[place.row],
+                           block.sums[place.row],   block.ids[place.row],   block.born[place.row]};
         std::memcpy(packed.data(), &head, sizeof head);
         std::memcpy(packed.data() + sizeof head, block.codes + place.row * block.stride,
                     entry.dimension);

@@ -97,9 +97,8 @@ class Reach {
       const RowBlock& block = blocks_[b];
       for (std::uint32_t first = 0; first < block.count; first += kStep) {
         const std::uint32_t count = std::min(kStep, block.count - first);
-        simd::kernels().dot_i8_rows(codes_,
-                                    {block.codes + first * block.stride, block.stride, count},
-                                    nullptr, dots_);
+        simd::kernels().dot_i8_rows(
+            codes_, {block.codes + first * block.stride, block.stride, count}, nullptr, dots_);
         for (std::uint32_t i = 0; i < count; ++i) {
           const std::uint32_t row = first + i;
           float score =

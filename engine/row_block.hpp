@@ -69,7 +69,7 @@ struct RowBlock {
   Column<std::uint64_t> ids;
   Column<std::uint64_t> born;
   const std::int16_t* exponents = nullptr;  // of float16 rows: value = half * 2^exponent
-  const std::int64_t* times = nullptr;  // event time
+  const std::int64_t* times = nullptr;      // event time
   const std::uint32_t* nodes = nullptr;
   const std::uint32_t* sessions = nullptr;
   const std::uint32_t* kinds = nullptr;

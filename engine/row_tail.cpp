@@ -64,8 +64,7 @@ std::byte* RowTail::write(storage::Arena& arena, Chain& chain, const RowData& ro
   return packed;
 }
 
-const std::byte* RowTail::append(storage::Arena& arena, const RowData& row,
-                                 const RowStamp& stamp) {
+const std::byte* RowTail::append(storage::Arena& arena, const RowData& row, const RowStamp& stamp) {
   assert(row.codes.size() == dimension_);
   assert(row.precise.size() == precise_bytes(precision_, dimension_));
   const std::byte* packed = write(arena, rows_, row, stamp);

@@ -79,9 +79,10 @@ void Seeds::rank(const PartitionView& partition, const RouteView& route, const P
   promised_.resize(route.districts.count);
   promises.rate(route.districts, 0, 0, promised_);
   districts_.clear();
-  for (std::uint32_t i = 0; i < route.districts.count; ++i) districts_.emplace_back(promised_[i], i);
-  const std::size_t best = std::min<std::size_t>(
-      districts_.size(), std::max(kFewestDistricts, kDistrictsAPage * pages));
+  for (std::uint32_t i = 0; i < route.districts.count; ++i)
+    districts_.emplace_back(promised_[i], i);
+  const std::size_t best =
+      std::min<std::size_t>(districts_.size(), std::max(kFewestDistricts, kDistrictsAPage * pages));
   std::ranges::partial_sort(districts_, districts_.begin() + static_cast<std::ptrdiff_t>(best),
                             std::greater{});
   for (std::size_t i = 0; i < best; ++i) {

@@ -13,9 +13,9 @@ namespace aeon::engine {
 
 // The rows of a space and tenant at one instant. Figures from the same moment as the reading.
 struct PartitionFigures {
-  std::uint64_t rows = 0;        // ever written, ended ones included
-  float largest_norm = 0;        // of a row
-  bool has_ungraphed = false;    // rows of format version 1, which no link leads to
+  std::uint64_t rows = 0;      // ever written, ended ones included
+  float largest_norm = 0;      // of a row
+  bool has_ungraphed = false;  // rows of format version 1, which no link leads to
 };
 [[nodiscard]] PartitionFigures partition_figures(const Reading& reading, std::uint32_t space,
                                                  std::uint32_t tenant);

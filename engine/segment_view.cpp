@@ -88,8 +88,8 @@ const PartitionView* SegmentView::partition(std::uint32_t space,
       partitions_, std::tuple(space, tenant), {}, [](const PartitionView& partition) {
         return std::tuple(partition.entry().space, partition.entry().tenant);
       });
-  const bool found = at != partitions_.end() && at->entry().space == space &&
-                     at->entry().tenant == tenant;
+  const bool found =
+      at != partitions_.end() && at->entry().space == space && at->entry().tenant == tenant;
   return found ? &*at : nullptr;
 }
 
@@ -137,8 +137,8 @@ Status SegmentView::collect_links(std::vector<NodeLinks>& links) const {
       ++item;
     });
     if (damaged || item != part.first_item + part.items || item > lists.size()) {
-      return fail(Errc::damaged, fmt::format("{}: its links do not hold; run aeon verify",
-                                             segment_->path()));
+      return fail(Errc::damaged,
+                  fmt::format("{}: its links do not hold; run aeon verify", segment_->path()));
     }
   }
   return {};
@@ -159,8 +159,7 @@ std::uint64_t SegmentView::ended_at(std::uint32_t space, std::uint32_t node,
   if (nodes == nullptr) return search_ends(space, node, damaged);
   const std::uint64_t item = nodes->ends.find(node, damaged);
   if (item == NodeIndex::kNone) return 0;
-  const std::byte* at =
-      segment_->checked(ends_offset_ + item * sizeof(EndEntry), sizeof(EndEntry));
+  const std::byte* at = segment_->checked(ends_offset_ + item * sizeof(EndEntry), sizeof(EndEntry));
   if (at == nullptr) {
     damaged = true;
     return 0;

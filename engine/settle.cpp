@@ -164,8 +164,8 @@ SettleSources sources_of(std::span<const std::shared_ptr<Tail>> tails, const Cat
   PartitionMap partitions;
   for (const auto& tail : tails) {
     for (const RowTail* rows : tail->partitions()) {
-      PartitionRows& partition = partition_of(partitions, *catalog.at(rows->space()),
-                                              rows->tenant());
+      PartitionRows& partition =
+          partition_of(partitions, *catalog.at(rows->space()), rows->tenant());
       rows->for_each_block([&](const RowBlock& block) { partition.blocks.push_back(block); });
     }
     const std::vector<EndEntry> ends = tail->ends();

@@ -41,6 +41,9 @@ class SpaceTail {
   void prefetch_links(std::uint32_t node) const noexcept {
     if (const auto* slot = links_.find(node)) __builtin_prefetch(slot);
   }
+  void prefetch_row(std::uint32_t node) const noexcept {
+    if (const auto* slot = rows_.find(node)) __builtin_prefetch(slot);
+  }
   // The commit that ended the node, or 0. Ends written by commits that are not published yet may
   // show; the caller compares with its snapshot.
   [[nodiscard]] std::uint64_t ended_at(std::uint32_t node) const noexcept {
@@ -81,8 +84,8 @@ class SpaceTail {
   };
 
   const std::uint32_t space_;
-  NodeTable<RowSlot> rows_;                     // (1) in add_row synchronizes-with (2)
-  NodeTable<std::atomic<LiveLinks*>> links_;    // (3) in edit_links synchronizes-with (4)
+  NodeTable<RowSlot> rows_;                   // (1) in add_row synchronizes-with (2)
+  NodeTable<std::atomic<LiveLinks*>> links_;  // (3) in edit_links synchronizes-with (4)
   NodeTable<std::atomic<std::uint64_t>> ends_;
   std::atomic<std::uint64_t> ends_count_{0};
 };

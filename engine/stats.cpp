@@ -28,8 +28,7 @@ Result<Stats> Store::stats() {
   const storage::MutexLock lock(write_mutex_);
   AEON_ASSIGN(const auto logs, wal::list_logs(os_, directory_));
   for (const std::uint64_t number : logs) {
-    const auto file =
-        os_.open_file(wal::log_path(directory_, number), storage::OpenMode::read);
+    const auto file = os_.open_file(wal::log_path(directory_, number), storage::OpenMode::read);
     if (!file && file.error().code == Errc::not_found) continue;  // retired meanwhile
     if (!file) return std::unexpected(file.error());
     AEON_ASSIGN(const std::uint64_t bytes, (*file)->size());

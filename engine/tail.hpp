@@ -1,8 +1,8 @@
 // What was committed and is not settled yet, in RAM: a sorted run tail for everything keyed, rows
-// by (space, tenant), ends and links by space, and the commit headers. One writer applies commits in order;
-// readers look meanwhile and leave out what lies after their snapshot. A tail never moves and is
-// freed as a whole. It is frozen by a `rotate` record, at the same commit in every process, so that
-// "segments up to commit C and the tails after C" means the same everywhere.
+// by (space, tenant), ends and links by space, and the commit headers. One writer applies commits
+// in order; readers look meanwhile and leave out what lies after their snapshot. A tail never moves
+// and is freed as a whole. It is frozen by a `rotate` record, at the same commit in every process,
+// so that "segments up to commit C and the tails after C" means the same everywhere.
 #pragma once
 
 #include <array>
@@ -87,9 +87,9 @@ class Tail {
   // By space number. (1) the store in space_of_writer() synchronizes-with (2).
   std::array<std::atomic<SpaceTail*>, kMaxSpaces + 1> spaces_{};
   std::vector<std::unique_ptr<SpaceTail>> space_tails_;  // owned; writer only
-  std::vector<wal::CommitHeader> headers_;            // writer only until frozen
-  Counters counters_;                                 // as of the last commit, once frozen
-  std::string key_;                                   // writer's scratch
+  std::vector<wal::CommitHeader> headers_;               // writer only until frozen
+  Counters counters_;                                    // as of the last commit, once frozen
+  std::string key_;                                      // writer's scratch
 };
 
 }  // namespace aeon::engine

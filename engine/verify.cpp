@@ -173,9 +173,8 @@ class Verifier {
       }
     };
     for (const auto& segment : reading_.view.segments()) {
-      segment->for_each_block(damaged, [&](std::uint32_t space, std::uint32_t, const RowBlock& rows) {
-        visit(space, rows);
-      });
+      segment->for_each_block(damaged, [&](std::uint32_t space, std::uint32_t,
+                                           const RowBlock& rows) { visit(space, rows); });
     }
     for (const RowTail* rows : tails_.rows) {
       rows->for_each_block([&](const RowBlock& block) { visit(rows->space(), block); });

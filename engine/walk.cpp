@@ -46,10 +46,9 @@ void Walk::scan(const RowBlock& block) {
                                 sums, dots);
     for (std::uint32_t i = 0; i < count; ++i) {
       const std::uint32_t row = first + i;
-      starts_.push_back({(*distance_)(block.scales[row], block.norms[row], dots[i]),
-                         block.nodes[row],
-                         reinterpret_cast<const std::byte*>(block.codes + row * block.stride) -
-                             sizeof(RowHead)});
+      starts_.push_back(
+          {(*distance_)(block.scales[row], block.norms[row], dots[i]), block.nodes[row],
+           reinterpret_cast<const std::byte*>(block.codes + row * block.stride) - sizeof(RowHead)});
     }
   }
   scanned_ += block.count;
@@ -74,28 +73,33 @@ bool Walk::run() {
     const std::uint32_t node = open_.front().node;
     std::ranges::pop_heap(open_, kFarther);
     open_.pop_back();
-    if (!open_.empty()) map_->prefetch_links(open_.front().node);
     expand(node);
   }
   return true;
 }
 
-// Three passes over the neighbours, so that the memory of all of them is on its way before the
-// first is needed.
+// Passes over the neighbours, so that the memory of all of them is on its way before the first is
+// needed; and that of the links most likely to be next.
 void Walk::expand(std::uint32_t node) {
   std::uint32_t nodes[kMaxLinks];
   const std::byte* rows[kMaxLinks];
   std::size_t count = 0;
   const std::size_t linked = map_->links(node, nodes);
   const std::size_t bytes = sizeof(RowHead) + codes_->length;
+  std::size_t fresh = 0;
   for (std::size_t i = 0; i < linked; ++i) {
     if (!visited_.insert(nodes[i])) continue;
+    map_->prefetch_row(nodes[i]);
+    nodes[fresh++] = nodes[i];
+  }
+  for (std::size_t i = 0; i < fresh; ++i) {
     const std::byte* packed = map_->packed(nodes[i]);
     if (packed == nullptr) continue;
     prefetch_row(packed, bytes);
     nodes[count] = nodes[i];
     rows[count++] = packed;
   }
+  if (!open_.empty()) map_->prefetch_links(open_.front().node);
   std::int32_t sums[kMaxLinks];
   std::int32_t dots[kMaxLinks];
   const std::int8_t* codes[kMaxLinks];

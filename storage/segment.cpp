@@ -44,6 +44,8 @@ class PageBits {
     return last + 1;
   }
 
+  [[nodiscard]] const std::atomic<std::uint64_t>* words() const noexcept { return words_.get(); }
+
  private:
   std::unique_ptr<std::atomic<std::uint64_t>[]> words_;
 };
@@ -184,7 +186,11 @@ Status Segment::State::verify_sections(const format::Footer& footer) {
   return {};
 }
 
-Segment::Segment(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Segment::Segment(std::unique_ptr<State> state)
+    : state_(std::move(state)),
+      base_(state_->base),
+      data_bytes_(state_->data_bytes),
+      good_(state_->good.words()) {}
 Segment::~Segment() = default;
 
 Result<std::shared_ptr<const Segment>> Segment::open(Os& os, const std::string& directory,
@@ -228,7 +234,7 @@ const Section* Segment::find(SectionKind kind) const noexcept {
   return at == state_->sections.end() ? nullptr : &*at;
 }
 
-const std::byte* Segment::checked(std::uint64_t offset, std::uint64_t count) const noexcept {
+const std::byte* Segment::check(std::uint64_t offset, std::uint64_t count) const noexcept {
   State& s = *state_;
   if (!s.in_data(offset, count)) return nullptr;
   if (count != 0) {

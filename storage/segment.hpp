@@ -27,14 +27,14 @@ namespace aeon::storage {
 
 // Persisted: never reuse a number. 0 is invalid.
 enum class SectionKind : std::uint32_t {
-  run_blocks = 1,           // sorted key-value blocks (run.hpp)
-  run_fences = 2,           // first key of each block
-  cluster_hot = 3,          // version 1: INT8 rows with their ids and stamps
-  cluster_cold = 4,         // float16 or float32 rows, for rescoring
-  cluster_directory = 5,    // version 1: where the clusters of each (space, tenant) lie
-  cluster_ends = 6,         // versions ended since their rows were settled
-  commit_headers = 7,       // the hash chain of commits
-  blob_records = 8,         // framed payloads, one after another (blob.hpp)
+  run_blocks = 1,         // sorted key-value blocks (run.hpp)
+  run_fences = 2,         // first key of each block
+  cluster_hot = 3,        // version 1: INT8 rows with their ids and stamps
+  cluster_cold = 4,       // float16 or float32 rows, for rescoring
+  cluster_directory = 5,  // version 1: where the clusters of each (space, tenant) lie
+  cluster_ends = 6,       // versions ended since their rows were settled
+  commit_headers = 7,     // the hash chain of commits
+  blob_records = 8,       // framed payloads, one after another (blob.hpp)
   // 9 to 11 were never part of a released format
   partition_directory = 12,  // where the rows of each (space, tenant) lie
   partition_rows = 13,       // INT8 rows with their heads, cluster after cluster
@@ -123,7 +123,20 @@ class Segment {
   [[nodiscard]] Result<std::span<const std::byte>> read(std::uint64_t offset,
                                                         std::uint64_t count) const;
   // As read(), without building an error: null when a page is damaged. For scans.
-  [[nodiscard]] const std::byte* checked(std::uint64_t offset, std::uint64_t count) const noexcept;
+  [[nodiscard]] const std::byte* checked(std::uint64_t offset, std::uint64_t count) const noexcept {
+    // Most calls are for a row or less, on pages that were checked before.
+    if (count != 0 && offset <= data_bytes_ && count <= data_bytes_ - offset) {
+      const std::uint64_t first = offset / kPageBytes;
+      const std::uint64_t last = (offset + count - 1) / kPageBytes;
+      if (last - first <= 1 && is_good(first) && is_good(last)) return base_ + offset;
+    }
+    return check(offset, count);
+  }
+  // Asks the processor for bytes that will be wanted soon. Any offset; never faults.
+  void prefetch(std::uint64_t offset, std::uint64_t count) const noexcept {
+    if (offset > data_bytes_ || count > data_bytes_ - offset) return;
+    for (std::uint64_t at = 0; at < count; at += 64) __builtin_prefetch(base_ + offset + at);
+  }
   // Hashes every page again, whatever was known before; returns the numbers of the bad ones.
   [[nodiscard]] std::vector<std::uint64_t> scrub() const;
   // Damaged pages met so far.
@@ -134,7 +147,18 @@ class Segment {
  private:
   struct State;
   explicit Segment(std::unique_ptr<State> state);
+  [[nodiscard]] const std::byte* check(std::uint64_t offset, std::uint64_t count) const noexcept;
+  // Relaxed: a bit says only that immutable bytes of the mapping were hashed; no memory written by
+  // the thread that set it is read on the strength of it.
+  [[nodiscard]] bool is_good(std::uint64_t page) const noexcept {
+    return (good_[page / 64].load(std::memory_order_relaxed) >> (page % 64) & 1) != 0;
+  }
+
   std::unique_ptr<State> state_;
+  // Of the state, for checked().
+  const std::byte* base_ = nullptr;
+  std::uint64_t data_bytes_ = 0;
+  const std::atomic<std::uint64_t>* good_ = nullptr;  // a bit a page
 };
 
 }  // namespace aeon::storage
