@@ -8,6 +8,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 
 #include "engine/model.hpp"
@@ -47,13 +48,25 @@ class Distance {
   float square_ = 0;
 };
 
-// Between two rows, by the same measure; dot compares them as vectors brought to length M, each
-// with a component of its own.
+// Between two rows, by the same measure; for dot, as vectors that one more component has brought to
+// length `largest_norm`.
 [[nodiscard]] inline float distance_between(Metric metric, const RowHead& a, const RowHead& b,
-                                            std::int32_t dot) noexcept {
+                                            std::int32_t dot, float largest_norm) noexcept {
   const float product = a.scale * b.scale * static_cast<float>(dot);
   if (metric == Metric::cosine) return std::max(0.0F, 1 - product / (a.norm * b.norm));
-  return std::max(0.0F, a.norm * a.norm + b.norm * b.norm - 2 * product);
+  const float plain = std::max(0.0F, a.norm * a.norm + b.norm * b.norm - 2 * product);
+  if (metric == Metric::l2) return plain;
+  const auto rest = [largest_norm](float norm) {
+    return std::sqrt(std::max(0.0F, largest_norm * largest_norm - norm * norm));
+  };
+  const float off = rest(a.norm) - rest(b.norm);
+  return plain + off * off;
+}
+
+// Between two rows taken at random, see spread.hpp.
+[[nodiscard]] inline float spread_distance(Metric metric, const RowHead& a, const RowHead& b,
+                                           std::int32_t dot) noexcept {
+  return distance_between(metric == Metric::dot ? Metric::cosine : metric, a, b, dot, 0);
 }
 
 }  // namespace aeon::engine

@@ -13,9 +13,9 @@ namespace {
 
 // Up to here a scan of everything costs about as much as a walk: rows, and bytes of them.
 constexpr std::uint64_t kScannedRows = 4096;
-constexpr std::uint64_t kScannedBytes = std::uint64_t{3} << 20;
+constexpr std::uint64_t kScannedBytes = std::uint64_t{3} << 19;
 // A row met on a walk costs about as much as so many rows of a scan.
-constexpr std::uint64_t kWalkedToScanned = 6;
+constexpr std::uint64_t kWalkedToScanned = 4;
 // The bound of a walk stands on this many neighbours at least: one or two say little.
 constexpr std::uint32_t kLeastRank = 10;
 
@@ -64,13 +64,14 @@ Effort Effort::for_recall(float recall) noexcept {
           low.slack + share * (high.slack - low.slack)};
 }
 
-bool suits_graph(const Reading& reading, const VectorSearch& search) noexcept {
-  const bool filtered = search.session != 0 || search.kind != 0 || search.filter != nullptr ||
-                        search.since != kBeginningOfTime || search.until != kEndOfTime;
-  if (search.recall >= 1 || filtered) return false;
+SearchPlan plan_search(const Reading& reading, const VectorSearch& search) {
+  if (search.recall >= 1) return SearchPlan::scan;
   const PartitionFigures figures = partition_figures(reading, search.space->number, search.tenant);
   const std::uint64_t bytes = figures.rows * packed_stride(search.space->spec.dimension);
-  return !figures.has_ungraphed && figures.rows > kScannedRows && bytes > kScannedBytes;
+  if (figures.rows <= kScannedRows || bytes <= kScannedBytes) return SearchPlan::scan;
+  const bool filtered = search.session != 0 || search.kind != 0 || search.filter != nullptr ||
+                        search.since != kBeginningOfTime || search.until != kEndOfTime;
+  return filtered || figures.has_ungraphed ? SearchPlan::routes : SearchPlan::graph;
 }
 
 Result<bool> search_graph(const Reading& reading, const VectorSearch& search, Answer& answer) {
@@ -86,12 +87,18 @@ Result<bool> search_graph(const Reading& reading, const VectorSearch& search, An
   own.walk.begin(own.map, own.scorer.codes(), distance,
                  {.rank = std::max(search.k, kLeastRank),
                   .slack = effort.slack,
+                  .copies = std::max(search.k, kLeastRank),
                   .most_rows = figures.rows / kWalkedToScanned});
   own.seeds.scan(reading, space.number, search.tenant, own.scorer.promises(), effort.pages,
                  own.walk, damaged);
   if (!own.walk.run()) return false;
   const auto found = own.walk.found();
   if (found.size() < search.k) return false;
+  if (figures.spread.is_chance(own.walk.bound() / (1 + effort.slack),
+                               std::max(search.k, kLeastRank), static_cast<double>(figures.rows),
+                               space.spec.metric)) {
+    return false;
+  }
 
   const std::size_t rescored = std::min(found.size(), rescored_for(search.k));
   std::ranges::nth_element(found, found.begin() + static_cast<std::ptrdiff_t>(rescored), {},

@@ -14,9 +14,13 @@ struct Effort {
   [[nodiscard]] static Effort for_recall(float recall) noexcept;
 };
 
-// Whether links lead to all rows that the search may want, and following them is cheaper than
-// scanning everything.
-[[nodiscard]] bool suits_graph(const Reading& reading, const VectorSearch& search) noexcept;
+// How a search is best done.
+enum class SearchPlan : std::uint8_t {
+  scan,    // all rows: exact was asked for, or they are so few that it costs no more
+  routes,  // clusters by falling promise: a filter may leave a walk with too little
+  graph,   // links lead to all rows, and to follow them is cheaper
+};
+[[nodiscard]] SearchPlan plan_search(const Reading& reading, const VectorSearch& search);
 
 // As search_rows(). False, and nothing in `answer`, where the walk went on too long or found too
 // little: everything is to be scanned then.

@@ -18,6 +18,7 @@ namespace {
 constexpr std::size_t kBeam = 48;         // nearest rows that are looked for
 constexpr std::size_t kChosenLinks = 16;  // of a new row; others may be added by later rows
 constexpr std::uint32_t kSeedPages = 4;
+constexpr std::uint32_t kCopies = 2;  // of one row that may be among the nearest
 
 struct Candidate {
   float distance = 0;  // from the new row
@@ -43,11 +44,13 @@ class Linker {
     if (mates.space == 0) return;
     map_.open(reading, mates.space);
     figures_ = partition_figures(reading, mates.space, mates.tenant);
+    largest_norm_ = figures_.largest_norm;
   }
 
   void link(const QuantisedRow& row, NodeName name, std::vector<PreparedLink>& links) {
     new_row_ = pack(row);
     new_name_ = name;
+    largest_norm_ = std::max(largest_norm_, row.norm);
     gather(row);
     choose();
     std::vector<NodeName> own;
@@ -78,8 +81,8 @@ class Linker {
     near_.clear();
     codes_.assign(row.codes.data(), row.codes.size());
     if (mates_.space != 0 && !mates_.is_new && figures_.rows != 0) {
-      const Distance distance(mates_.metric, row.scale, row.norm, figures_.largest_norm);
-      walk_.begin(map_, codes_, distance, {.rank = kBeam});
+      const Distance distance(mates_.metric, row.scale, row.norm, largest_norm_);
+      walk_.begin(map_, codes_, distance, {.rank = kBeam, .copies = kCopies});
       bool damaged = false;  // fewer links then
       seeds_.scan(reading_, mates_.space, mates_.tenant,
                   Promises(codes_, row.scale, row.norm, mates_.metric), kSeedPages, walk_, damaged);
@@ -92,9 +95,18 @@ class Linker {
       const std::byte* mate = mates_.rows[i].get();
       near_.push_back({distance_to(mate), mates_.names[i], mate});
     }
-    const std::size_t kept = std::min(near_.size(), kBeam);
-    std::ranges::partial_sort(near_, near_.begin() + static_cast<std::ptrdiff_t>(kept), {},
-                              &Candidate::distance);
+    keep_nearest();
+  }
+
+  // Of near_ the nearest kBeam, in order, no more than kCopies of them at one distance.
+  void keep_nearest() {
+    std::ranges::sort(near_, {}, &Candidate::distance);
+    std::size_t kept = 0;
+    for (const Candidate& candidate : near_) {
+      if (kept == kBeam) break;
+      const bool copy = kept >= kCopies && near_[kept - kCopies].distance == candidate.distance;
+      if (!copy) near_[kept++] = candidate;
+    }
     near_.resize(kept);
   }
 
@@ -214,7 +226,8 @@ class Linker {
   float distance_to(const std::byte* packed) const { return between(new_row_, packed); }
   float between(const std::byte* a, const std::byte* b) const {
     return distance_between(mates_.metric, head_of(a), head_of(b),
-                            kernels_.dot_i8(codes_of(a), codes_of(b), mates_.dimension));
+                            kernels_.dot_i8(codes_of(a), codes_of(b), mates_.dimension),
+                            largest_norm_);
   }
 
   // Big buffers are kept between batches of a thread.
@@ -226,6 +239,7 @@ class Linker {
   const simd::Kernels& kernels_;
   NodeMap map_;
   PartitionFigures figures_;
+  float largest_norm_ = 0;
   simd::Int8Query codes_;  // of the new row
   const std::byte* new_row_ = nullptr;
   NodeName new_name_ = 0;

@@ -37,8 +37,10 @@ struct PartitionEntry {
   std::uint64_t first_born = 0;
   std::uint64_t last_born = 0;
   std::array<float, kRecallLevels.size()> reach{};  // for each of kRecallLevels
+  float mean_distance = 0;                          // see spread.hpp
+  float distance_deviation = 0;
 };
-static_assert(sizeof(PartitionEntry) == 112 && std::is_trivially_copyable_v<PartitionEntry>);
+static_assert(sizeof(PartitionEntry) == 120 && std::is_trivially_copyable_v<PartitionEntry>);
 
 // Where the columns of a partition lie, in bytes from their start; each starts on 64 bytes.
 struct ColumnLayout {

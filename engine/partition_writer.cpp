@@ -2,10 +2,14 @@
 
 #include <algorithm>
 #include <cstring>
+#include <random>
 
 #include <fmt/format.h>
 
+#include "engine/distance.hpp"
 #include "engine/node_index.hpp"
+#include "engine/spread.hpp"
+#include "simd/kernels.hpp"
 
 namespace aeon::engine {
 
@@ -20,6 +24,35 @@ struct Ordered {
   std::vector<RowPlace> order;
   PartitionEntry entry;
 };
+
+// Of pairs of rows taken at random, the same for the same rows.
+Spread measure_spread(const PartitionRows& rows, const std::vector<RowPlace>& order) {
+  constexpr int kPairs = 1024;
+  std::mt19937_64 random(order.size());
+  SpreadSums sums;
+  const auto pick = [&] { return order[random() % order.size()]; };
+  const auto head = [&](RowPlace place) {
+    const RowBlock& block = rows.blocks[place.block];
+    return RowHead{block.scales[place.row], block.norms[place.row], 0, 0, 0, 0};
+  };
+  const auto codes = [&](RowPlace place) {
+    const RowBlock& block = rows.blocks[place.block];
+    return block.codes + place.row * block.stride;
+  };
+  for (int i = 0; i < kPairs; ++i) {
+    const RowPlace a = pick();
+    const RowPlace b = pick();
+    sums.add(spread_distance(rows.metric, head(a), head(b),
+                             simd::kernels().dot_i8(codes(a), codes(b), rows.dimension)));
+  }
+  return sums.spread(static_cast<double>(order.size()));
+}
+
+void note_spread(Ordered& ordered) {
+  const Spread spread = measure_spread(ordered.rows, ordered.order);
+  ordered.entry.mean_distance = static_cast<float>(spread.mean);
+  ordered.entry.distance_deviation = static_cast<float>(spread.deviation);
+}
 
 Ordered order_rows(const PartitionRows& rows) {
   Ordered ordered{rows, std::nullopt, {}, {}};
@@ -55,7 +88,9 @@ class Writer {
         return fail(Errc::too_large, fmt::format("space {}, tenant {}: more than 2^32 rows",
                                                  rows.space, rows.tenant));
       }
-      if (rows.rows() != 0) ordered_.push_back(order_rows(rows));
+      if (rows.rows() == 0) continue;
+      ordered_.push_back(order_rows(rows));
+      note_spread(ordered_.back());
     }
     AEON_TRY(write_rows());
     AEON_TRY(write_columns());

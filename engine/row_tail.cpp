@@ -4,6 +4,9 @@
 #include <cstring>
 #include <new>
 
+#include "engine/distance.hpp"
+#include "simd/kernels.hpp"
+
 namespace aeon::engine {
 
 namespace {
@@ -74,10 +77,46 @@ const std::byte* RowTail::append(storage::Arena& arena, const RowData& row, cons
   }
   rows_.publish();
   // A sample that finds no memory is left out: the row is there.
-  if ((rows_.count() - 1) % kSampleEvery == 0 && write(arena, samples_, row, stamp) != nullptr) {
-    samples_.publish();
+  if ((rows_.count() - 1) % kSampleEvery == 0) {
+    if (const std::byte* sample = write(arena, samples_, row, stamp)) {
+      note_spread(sample);
+      samples_.publish();
+    }
   }
   return packed;
+}
+
+// Compares a new sample with some before it, spread over all of them: neighbours in time are often
+// alike.
+void RowTail::note_spread(const std::byte* sample) {
+  constexpr std::uint64_t kOthers = 4;
+  const std::uint64_t count = samples_.count();
+  std::uint64_t next = 0;
+  std::uint64_t before = 0;
+  samples_.for_each([&](const Chunk& chunk, std::uint32_t rows) {
+    for (; next < kOthers; ++next) {
+      const std::uint64_t at = (2 * next + 1) * count / (2 * kOthers);
+      if (at >= before + rows || count == 0) break;
+      const std::byte* other = chunk.rows + (at - before) * packed_stride(dimension_);
+      const float distance =
+          spread_distance(metric_, head_of(sample), head_of(other),
+                          simd::kernels().dot_i8(codes_of(sample), codes_of(other), dimension_));
+      const auto add = [](std::atomic<double>& to, double value) {
+        to.store(to.load(std::memory_order_relaxed) + value, std::memory_order_relaxed);
+      };
+      add(pairs_, 1);
+      add(distances_, distance);
+      add(squares_, static_cast<double>(distance) * distance);
+    }
+    before += rows;
+  });
+}
+
+Spread RowTail::spread() const noexcept {
+  const SpreadSums sums{pairs_.load(std::memory_order_relaxed),
+                        distances_.load(std::memory_order_relaxed),
+                        squares_.load(std::memory_order_relaxed)};
+  return sums.spread(static_cast<double>(rows()));
 }
 
 RowBlock RowTail::block(const Chunk& chunk, std::uint32_t count) const noexcept {

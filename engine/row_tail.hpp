@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "engine/row_block.hpp"
+#include "engine/spread.hpp"
 #include "storage/arena.hpp"
 
 namespace aeon::engine {
@@ -41,8 +42,12 @@ class RowTail {
     std::byte* precise;
   };
 
-  RowTail(std::uint32_t space, std::uint32_t tenant, std::uint32_t dimension, Precision precision)
-      : space_(space), tenant_(tenant), dimension_(dimension), precision_(precision) {}
+  RowTail(std::uint32_t space, std::uint32_t tenant, const SpaceSpec& spec)
+      : space_(space),
+        tenant_(tenant),
+        dimension_(spec.dimension),
+        precision_(spec.precision),
+        metric_(spec.metric) {}
 
   // Writer only. Null when the arena has no memory left; nothing is published then. The packed row
   // and the chunk it lies in, which is last(), stay where they are.
@@ -73,6 +78,9 @@ class RowTail {
   [[nodiscard]] float largest_norm() const noexcept {
     return largest_norm_.load(std::memory_order_relaxed);  // a scale; a stale one costs only time
   }
+  // Of the rows published so far, as the sample shows it. Its parts may be of different moments,
+  // which matters as little.
+  [[nodiscard]] Spread spread() const noexcept;
   [[nodiscard]] std::uint32_t space() const noexcept { return space_; }
   [[nodiscard]] std::uint32_t tenant() const noexcept { return tenant_; }
 
@@ -108,6 +116,7 @@ class RowTail {
     }
   };
 
+  void note_spread(const std::byte* sample);
   [[nodiscard]] Chunk* new_chunk(storage::Arena& arena, std::uint32_t capacity) const;
   [[nodiscard]] std::byte* write(storage::Arena& arena, Chain& chain, const RowData& row,
                                  const RowStamp& stamp) const;
@@ -116,9 +125,14 @@ class RowTail {
   const std::uint32_t tenant_;
   const std::uint32_t dimension_;
   const Precision precision_;
+  const Metric metric_;
   Chain rows_;
   Chain samples_;
   std::atomic<float> largest_norm_{0};
+  // Sums of distances between sampled rows; only the writer stores, relaxed: figures.
+  std::atomic<double> pairs_{0};
+  std::atomic<double> distances_{0};
+  std::atomic<double> squares_{0};
 };
 
 }  // namespace aeon::engine

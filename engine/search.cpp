@@ -256,9 +256,12 @@ class RowSearch {
 }  // namespace
 
 Status search_rows(const Reading& reading, const VectorSearch& search, Answer& answer) {
-  if (!suits_graph(reading, search)) return RowSearch(reading, search, scratch()).run(answer);
-  AEON_ASSIGN(const bool found, search_graph(reading, search, answer));
-  if (found) return {};
+  const SearchPlan plan = plan_search(reading, search);
+  if (plan == SearchPlan::routes) return RowSearch(reading, search, scratch()).run(answer);
+  if (plan == SearchPlan::graph) {
+    AEON_ASSIGN(const bool found, search_graph(reading, search, answer));
+    if (found) return {};
+  }
   VectorSearch exact = search;
   exact.recall = 1;
   return RowSearch(reading, exact, scratch()).run(answer);

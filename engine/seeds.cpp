@@ -22,7 +22,10 @@ PartitionFigures partition_figures(const Reading& reading, std::uint32_t space,
   for (const auto& segment : reading.view.segments()) {
     if (const PartitionView* partition = segment->partition(space, tenant)) {
       figures.rows += partition->rows();
-      figures.largest_norm = std::max(figures.largest_norm, partition->entry().largest_norm);
+      const PartitionEntry& entry = partition->entry();
+      figures.largest_norm = std::max(figures.largest_norm, entry.largest_norm);
+      figures.spread.add(
+          {entry.mean_distance, entry.distance_deviation, static_cast<double>(entry.rows)});
     }
     for (const ClusterEntry& entry : segment->clusters()) {
       if (entry.space != space || entry.tenant != tenant) continue;
@@ -35,6 +38,7 @@ PartitionFigures partition_figures(const Reading& reading, std::uint32_t space,
     if (rows == nullptr) continue;
     figures.rows += rows->rows();
     figures.largest_norm = std::max(figures.largest_norm, rows->largest_norm());
+    figures.spread.add(rows->spread());
   }
   return figures;
 }

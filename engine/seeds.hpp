@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/route.hpp"
+#include "engine/spread.hpp"
 #include "engine/view.hpp"
 #include "engine/walk.hpp"
 
@@ -16,6 +17,7 @@ struct PartitionFigures {
   std::uint64_t rows = 0;      // ever written, ended ones included
   float largest_norm = 0;      // of a row
   bool has_ungraphed = false;  // rows of format version 1, which no link leads to
+  Spread spread;
 };
 [[nodiscard]] PartitionFigures partition_figures(const Reading& reading, std::uint32_t space,
                                                  std::uint32_t tenant);

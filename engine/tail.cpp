@@ -38,8 +38,7 @@ bool Tail::put(std::string_view key, CommitNumber commit, std::string_view value
 
 RowTail* Tail::find_or_add(const SpaceInfo& space, std::uint32_t tenant) {
   if (const RowTail* found = rows(space.number, tenant)) return const_cast<RowTail*>(found);
-  row_tails_.push_back(
-      std::make_unique<RowTail>(space.number, tenant, space.spec.dimension, space.spec.precision));
+  row_tails_.push_back(std::make_unique<RowTail>(space.number, tenant, space.spec));
   RowTail* added = row_tails_.back().get();
   const auto key = partition_key(space.number, tenant);
   const Status inserted = partitions_.insert({key.data(), key.size()},

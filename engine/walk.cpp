@@ -27,6 +27,8 @@ void Walk::begin(NodeMap& map, const simd::Int8Query& codes, const Distance& dis
   distance_ = &distance;
   limits_ = limits;
   limit_ = std::numeric_limits<float>::infinity();
+  last_distance_ = -1;
+  followed_ = 0;
   scanned_ = 0;
   walked_ = 0;
   visited_.clear();
@@ -70,10 +72,10 @@ bool Walk::run() {
   set_out();
   while (!open_.empty() && open_.front().distance <= limit_) {
     if (walked_ > limits_.most_rows) return false;
-    const std::uint32_t node = open_.front().node;
+    const Step step = open_.front();
     std::ranges::pop_heap(open_, kFarther);
     open_.pop_back();
-    expand(node);
+    if (!is_one_more_copy(step.distance)) expand(step.node);
   }
   return true;
 }
@@ -124,7 +126,20 @@ void Walk::consider(const Neighbour& row) {
   count(row.distance);
 }
 
+// Rows leave the heap by distance, so copies come one after another.
+bool Walk::is_one_more_copy(float distance) {
+  if (distance != last_distance_) {
+    last_distance_ = distance;
+    followed_ = 0;
+  }
+  return ++followed_ > limits_.copies;
+}
+
 void Walk::count(float distance) {
+  if (limits_.copies < limits_.rank &&
+      std::ranges::count(nearest_, distance) >= static_cast<std::ptrdiff_t>(limits_.copies)) {
+    return;
+  }
   if (nearest_.size() == limits_.rank) {
     if (distance >= nearest_.front()) return;
     std::ranges::pop_heap(nearest_);

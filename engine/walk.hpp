@@ -23,6 +23,9 @@ namespace aeon::engine {
 struct WalkLimits {
   std::uint32_t rank = 10;
   float slack = 0;
+  // Rows at the very same distance are taken for copies. So many of them count towards the rank,
+  // and the links of so many are followed: those of the others lead to the same places.
+  std::uint32_t copies = UINT32_MAX;
   std::uint64_t most_rows = UINT64_MAX;  // compared one by one; then the walk gives up
 };
 
@@ -45,6 +48,8 @@ class Walk {
 
   // The visible rows met within the limit, in no order.
   [[nodiscard]] std::span<Neighbour> found() noexcept { return found_; }
+  // Nothing farther was followed: (1 + slack) times the distance of the rank-th nearest.
+  [[nodiscard]] float bound() const noexcept { return limit_; }
   // Rows compared so far, scanned ones included.
   [[nodiscard]] std::uint64_t rows_compared() const noexcept { return scanned_ + walked_; }
 
@@ -59,12 +64,15 @@ class Walk {
   void consider(const Neighbour& row);
   void expand(std::uint32_t node);
   void count(float distance);
+  [[nodiscard]] bool is_one_more_copy(float distance);
 
   NodeMap* map_ = nullptr;
   const simd::Int8Query* codes_ = nullptr;
   const Distance* distance_ = nullptr;
   WalkLimits limits_;
   float limit_ = 0;
+  float last_distance_ = -1;    // of a row whose links were followed
+  std::uint32_t followed_ = 0;  // at that distance
   std::uint64_t scanned_ = 0;
   std::uint64_t walked_ = 0;
   Visited visited_;

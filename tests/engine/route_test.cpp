@@ -3,53 +3,22 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
-#include <random>
-#include <set>
 
 #include "engine/palace.hpp"
-#include "engine/route.hpp"
 #include "tests/support/temp_directory.hpp"
+#include "tests/support/vector_source.hpp"
 
 using namespace aeon;
+using test::Shape;
 
 namespace {
 
-constexpr std::uint32_t kDimension = 32;
-constexpr std::uint32_t kRows = 12'000;  // above engine::kRoutedRows
-static_assert(kRows > engine::kRoutedRows);
+constexpr std::uint32_t kDimension = 128;  // enough for a search not to be a scan
+constexpr std::uint32_t kRows = 12'000;
 
-enum class Shape { clustered, uniform, copies, by_topic };
-
-// Rows and queries of one distribution.
-class Source {
+class Source : public test::VectorSource {
  public:
-  Source(Shape shape, std::uint64_t seed) : shape_(shape), random_(seed) {
-    std::mt19937_64 fixed(1);
-    centres_.resize(60);
-    for (auto& centre : centres_) centre = gaussian(fixed, 1.0F);
-  }
-  std::vector<float> next() {
-    std::vector<float> values = gaussian(random_, shape_ == Shape::uniform ? 1.0F : 0.4F);
-    if (shape_ == Shape::uniform) return values;
-    const std::size_t topic = shape_ == Shape::by_topic ? made_ / 200 : random_();
-    const auto& centre = centres_[topic % centres_.size()];
-    if (shape_ == Shape::copies && made_ % 3 != 0) values.assign(kDimension, 0.0F);
-    for (std::size_t i = 0; i < values.size(); ++i) values[i] += centre[i];
-    ++made_;
-    return values;
-  }
-
- private:
-  static std::vector<float> gaussian(std::mt19937_64& random, float width) {
-    std::normal_distribution<float> normal(0, width);
-    std::vector<float> values(kDimension);
-    for (float& value : values) value = normal(random);
-    return values;
-  }
-  Shape shape_;
-  std::mt19937_64 random_;
-  std::size_t made_ = 0;
-  std::vector<std::vector<float>> centres_;
+  Source(Shape shape, std::uint64_t seed) : VectorSource(shape, kDimension, seed) {}
 };
 
 void fill(Palace& palace, Source& source, std::uint32_t rows) {

@@ -89,16 +89,25 @@ TEST_CASE("what was forgotten stays hidden when the page that says so is damaged
   CHECK(partial);
 }
 
-TEST_CASE("rows whose place or end is unknown are left out of an answer") {
+TEST_CASE("where the page that places rows is damaged, their vectors are said to be") {
   SimOs os(1);
   fill(os);
-  os.corrupt(kDirectory + "/seg-000001", section(os, storage::SectionKind::node_blocks).offset + 40,
-             std::byte{0x10});
+  damage(os, storage::SectionKind::node_places);
   auto palace = Palace::open(kDirectory, on(os));
   REQUIRE(palace.has_value());
+  const Snapshot snapshot = palace->snapshot();
+  Memory memory;
+  std::size_t read = 0;
+  for (MemoryId id = 2; id <= 2000; id += 2) {
+    const Status status = snapshot.get(id, memory, true);
+    if (status) ++read;
+    if (!status) CHECK(status.error().code == Errc::damaged);
+    CHECK(snapshot.get(id, memory, false));
+  }
+  CHECK(read > 100);
+  CHECK(read < 1000);
   bool partial = false;
-  CHECK(hits(*palace, "", partial) < 1000);
-  CHECK(partial);
+  CHECK(hits(*palace, "", partial) == 1000);
 }
 
 TEST_CASE("a filtered recall over damaged records answers from the rest") {
