@@ -290,7 +290,7 @@ TEST_CASE("open tells missing, foreign, newer and mistaken files apart") {
   auto file = real_os().open_file(path, OpenMode::read_write).value();
   std::string head(64, '\0');
   REQUIRE(file->read_at(std::as_writable_bytes(std::span(head)), 0));
-  head[8] = 2;
+  head[8] = kFormatVersion + 1;
   const std::uint64_t sum = hash64(as_bytes(head).first(56), 0x64616568);
   std::memcpy(head.data() + 56, &sum, 8);
   REQUIRE(file->write_at(as_bytes(head), 0));
