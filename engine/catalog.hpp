@@ -3,12 +3,12 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string_view>
 
 #include "engine/model.hpp"
+#include "storage/published_count.hpp"
 
 namespace aeon::engine {
 
@@ -24,13 +24,10 @@ class Catalog {
  public:
   // Writer only. Numbers must come in order from 1.
   void add(SpaceInfo space) {
-    const std::uint32_t index = count_.load(std::memory_order_relaxed);  // only writer changes it
-    spaces_[index] = std::make_unique<const SpaceInfo>(std::move(space));
-    count_.store(index + 1, std::memory_order_release);  // (1) synchronizes-with (2)
+    spaces_[count_.own()] = std::make_unique<const SpaceInfo>(std::move(space));
+    count_.publish_next();
   }
-  [[nodiscard]] std::uint32_t count() const noexcept {
-    return count_.load(std::memory_order_acquire);  // (2)
-  }
+  [[nodiscard]] std::uint32_t count() const noexcept { return count_.load(); }
   // By number from 1; null when there is none.
   [[nodiscard]] const SpaceInfo* at(std::uint32_t number) const noexcept {
     return number >= 1 && number <= count() ? spaces_[number - 1].get() : nullptr;
@@ -53,7 +50,7 @@ class Catalog {
   }
 
  private:
-  std::atomic<std::uint32_t> count_{0};
+  storage::PublishedCount<std::uint32_t> count_;
   std::array<std::unique_ptr<const SpaceInfo>, kMaxSpaces> spaces_;
 };
 

@@ -37,14 +37,7 @@ Status Store::rotate_tails() {
 }
 
 void Store::publish_view(std::unique_ptr<View> view) {
-  View* old = view_.exchange(view.release(), std::memory_order_acq_rel);  // (5)
-  if (old != nullptr) {
-    const auto drop = [](void* object) noexcept {
-      const auto* retired = static_cast<const View*>(object);
-      if (retired->release()) delete retired;
-    };
-    epochs_.retire(old, drop, sizeof(View));
-  }
+  view_.publish(std::move(view), epochs_);
   epochs_.try_reclaim();
 }
 

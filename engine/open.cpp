@@ -301,9 +301,7 @@ Status Store::remove_orphans() {
 
 Store::~Store() {
   (void)close();
-  if (View* view = view_.exchange(nullptr)) {
-    if (view->release()) delete view;
-  }
+  view_.clear();
 }
 
 Status Store::close() {

@@ -12,6 +12,7 @@
 #include "engine/row_block.hpp"
 #include "engine/spread.hpp"
 #include "storage/arena.hpp"
+#include "storage/published_count.hpp"
 
 namespace aeon::engine {
 
@@ -90,21 +91,17 @@ class RowTail {
   static constexpr std::uint32_t kLargestChunk = 4096;
 
   struct Chain {
-    std::atomic<std::uint64_t> published{0};
+    storage::PublishedCount<std::uint64_t> published;
     // Readers follow first and next only while published rows are left behind them; both were
-    // written before those rows were published, so (2) covers these plain pointers.
+    // written before those rows were published, so `published` covers these plain
+    // pointers.
     Chunk* first = nullptr;
     Chunk* last = nullptr;        // writer only
     std::uint32_t last_used = 0;  // rows in the last chunk; writer only
 
-    // (1) synchronizes-with (2): rows below the count are written before it is published.
-    void publish() noexcept {
-      published.store(published.load(std::memory_order_relaxed) + 1,
-                      std::memory_order_release);  // (1)
-    }
-    [[nodiscard]] std::uint64_t count() const noexcept {
-      return published.load(std::memory_order_acquire);  // (2)
-    }
+    void publish() noexcept { published.publish_next(); }
+    // Rows below the count are written.
+    [[nodiscard]] std::uint64_t count() const noexcept { return published.load(); }
     template <typename Visit>
     void for_each(Visit&& visit) const {
       std::uint64_t left = count();

@@ -21,9 +21,7 @@ using engine::Reading;
 // Store::visible().
 Snapshot::Snapshot(const engine::Store& store, CommitNumber commit)
     : store_(&store), commit_(commit) {
-  const auto guard = store.enter();
-  view_ = &store.view();
-  view_->hold();
+  view_ = store.hold_view();
   store.note_hold(+1);
 }
 
@@ -46,7 +44,7 @@ Snapshot::~Snapshot() { release(); }
 void Snapshot::release() noexcept {
   if (view_ == nullptr) return;
   store_->note_hold(-1);
-  if (view_->release()) delete view_;
+  engine::HeldView::drop(view_);
   view_ = nullptr;
 }
 

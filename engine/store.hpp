@@ -31,6 +31,7 @@
 #include "engine/sync_helper.hpp"
 #include "engine/view.hpp"
 #include "storage/epoch.hpp"
+#include "storage/held_pointer.hpp"
 #include "storage/manifest.hpp"
 #include "storage/mutex.hpp"
 #include "wal/commit_queue.hpp"
@@ -38,6 +39,8 @@
 #include "wal/log_writer.hpp"
 
 namespace aeon::engine {
+
+using HeldView = storage::HeldPointer<View>;
 
 class Store {
  public:
@@ -64,9 +67,9 @@ class Store {
   [[nodiscard]] CommitNumber visible() const noexcept {
     return visible_.load(std::memory_order_acquire);  // (4)
   }
-  [[nodiscard]] const View& view() const noexcept {
-    return *view_.load(std::memory_order_acquire);  // (6)
-  }
+  [[nodiscard]] const View& view() const noexcept { return *view_.look(); }
+  // The newest view, to be given to HeldView::drop().
+  [[nodiscard]] const View* hold_view() const noexcept { return view_.hold(epochs_); }
   [[nodiscard]] const Catalog& catalog() const noexcept { return catalog_; }
 
   // Snapshots that are held, for stats.
@@ -215,8 +218,7 @@ class Store {
   mutable storage::EpochDomain epochs_;
   // (3) stores synchronize-with (4): everything of the commit was applied before.
   std::atomic<CommitNumber> visible_{0};
-  // (5) stores synchronize-with (6): the view was complete before.
-  std::atomic<View*> view_{nullptr};
+  HeldView view_;
   mutable std::atomic<std::uint64_t> holds_{0};
 
   wal::CommitQueue queue_;

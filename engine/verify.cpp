@@ -331,8 +331,7 @@ Result<VerifyReport> Store::verify() {
   {
     const storage::MutexLock lock(write_mutex_);
     commit = visible();
-    held = &view();
-    held->hold();
+    held = hold_view();
     for (const auto& tail : held->tails()) {
       tails.headers.insert(tails.headers.end(), tail->headers().begin(), tail->headers().end());
       const auto rows = tail->partitions();
@@ -341,7 +340,7 @@ Result<VerifyReport> Store::verify() {
   }
   const Reading reading{*held, catalog_, commit};
   Verifier(reading, tails, report).run(palace_);
-  if (held->release()) delete held;
+  HeldView::drop(held);
   const storage::MutexLock lock(write_mutex_);
   const Status log = verify_log(report);
   if (!log) report.damage.push_back({directory_, 0, 0, log.error().message});

@@ -2,13 +2,10 @@
 // immutable; a checkpoint, a compaction or a rotation publishes another one by swapping a pointer.
 // Which commits of it a reader sees is arithmetic: see Reading.
 //
-// A view is held, not copied: `holds` counts one for being published and one for each snapshot. A
-// reader takes its hold inside an epoch guard, so that a view that was replaced meanwhile is still
-// alive; the writer drops the published hold only after a grace period, when no reader can be
-// between "loaded the pointer" and "counted the hold". The last hold deletes the view.
+// A view is held, not copied: one hold for being published and one for each snapshot; see
+// storage/held_pointer.hpp.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -21,6 +18,7 @@
 #include "engine/tail.hpp"
 #include "engine/version_record.hpp"
 #include "storage/blob_reader.hpp"
+#include "storage/held_pointer.hpp"
 #include "storage/manifest.hpp"
 #include "storage/run_set.hpp"
 
@@ -51,12 +49,9 @@ class View {
   // Segments hold everything up to this commit.
   [[nodiscard]] CommitNumber settled() const noexcept { return settled_; }
 
-  void hold() const noexcept { holds_.fetch_add(1, std::memory_order_relaxed); }
+  void hold() const noexcept { holds_.hold(); }
   // True when that was the last hold and the caller must delete the view.
-  [[nodiscard]] bool release() const noexcept {
-    // Release: what this holder read happens before the deletion; acquire: by whoever deletes.
-    return holds_.fetch_sub(1, std::memory_order_acq_rel) == 1;
-  }
+  [[nodiscard]] bool release() const noexcept { return holds_.release(); }
 
  private:
   std::vector<std::shared_ptr<const SegmentView>> segments_;
@@ -64,7 +59,7 @@ class View {
   std::vector<std::shared_ptr<Tail>> tails_;
   storage::RunSet runs_;
   const CommitNumber settled_;
-  mutable std::atomic<std::uint64_t> holds_{1};
+  storage::HoldCount holds_;
 };
 
 // One instant: a view and a commit number. Reads through it are wait-free and thread-safe as long

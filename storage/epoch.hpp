@@ -42,32 +42,38 @@
 // Limits. A reader that sleeps inside a guard holds back everything retired since, for as long as
 // it sleeps; memory grows and stats() shows it; nothing is ever freed early. A guard belongs to
 // the thread that took it and should last for one call; a snapshot is a counted hold instead.
+//
+// What is not needed on the reader's way is in epoch_domain.hpp, which epoch.cpp instantiates.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 
-#include "storage/process_fence.hpp"
+#include "storage/atomics.hpp"
 
 namespace aeon::storage {
 
+template <typename Atomics>
 struct alignas(64) EpochSlot {
-  std::atomic<std::uint64_t> epoch{0};   // 0: its thread is not reading
-  std::atomic<std::uint64_t> domain{0};  // 0: free; 1: its domain is gone; else the domain's id
-  std::uint32_t depth = 0;               // owner only: guards that are open now
-  EpochSlot* next = nullptr;             // all slots; fixed once the slot is in the list
-  EpochSlot* next_of_thread = nullptr;   // owner only: slots of this thread
+  template <typename T>
+  using Atomic = typename Atomics::template Atomic<T>;
+
+  Atomic<std::uint64_t> epoch{0};       // 0: its thread is not reading
+  Atomic<std::uint64_t> domain{0};      // 0: free; 1: its domain is gone; else the domain's id
+  std::uint32_t depth = 0;              // owner only: guards that are open now
+  EpochSlot* next = nullptr;            // all slots; fixed once the slot is in the list
+  EpochSlot* next_of_thread = nullptr;  // owner only: slots of this thread
 };
 
 // What a thread remembers. Trivial, so that reading it needs no initialisation check.
+template <typename Atomics>
 struct EpochThread {
-  std::uint64_t domain = 0;    // the domain used last
-  EpochSlot* slot = nullptr;   // and this thread's slot in it
-  EpochSlot* slots = nullptr;  // all slots of this thread
-  bool ended = false;          // its slots were handed back
+  std::uint64_t domain = 0;             // the domain used last
+  EpochSlot<Atomics>* slot = nullptr;   // and this thread's slot in it
+  EpochSlot<Atomics>* slots = nullptr;  // all slots of this thread
+  bool ended = false;                   // its slots were handed back
 };
-extern constinit thread_local EpochThread epoch_thread;
 
 struct EpochStats {
   std::uint64_t epoch = 0;                // the current one; advances with each batch of garbage
@@ -80,16 +86,21 @@ struct EpochStats {
   std::uint64_t slots = 0;          // of all domains of the process; most threads at once
 };
 
-class EpochDomain {
+template <typename Atomics>
+class BasicEpochDomain {
+  template <typename T>
+  using Atomic = typename Atomics::template Atomic<T>;
+  using Slot = EpochSlot<Atomics>;
+
  public:
   // Runs when no reader can reach `object` any more. May retire further objects.
   using Deleter = void (*)(void* object) noexcept;
 
-  EpochDomain() noexcept;
+  BasicEpochDomain() noexcept;
   // Frees everything retired. No guard may be open and no other thread inside a call.
-  ~EpochDomain();
-  EpochDomain(const EpochDomain&) = delete;
-  EpochDomain& operator=(const EpochDomain&) = delete;
+  ~BasicEpochDomain();
+  BasicEpochDomain(const BasicEpochDomain&) = delete;
+  BasicEpochDomain& operator=(const BasicEpochDomain&) = delete;
 
   class Guard {
    public:
@@ -98,10 +109,10 @@ class EpochDomain {
     Guard& operator=(const Guard&) = delete;
 
    private:
-    friend class EpochDomain;
-    explicit Guard(EpochDomain& domain) noexcept : domain_(domain), slot_(domain.begin()) {}
-    EpochDomain& domain_;
-    EpochSlot* slot_;
+    friend class BasicEpochDomain;
+    explicit Guard(BasicEpochDomain& domain) noexcept : domain_(domain), slot_(domain.begin()) {}
+    BasicEpochDomain& domain_;
+    Slot* slot_;
   };
 
   // Until the guard dies, nothing that was reachable when it began is freed. Guards nest; a guard
@@ -129,50 +140,53 @@ class EpochDomain {
  private:
   struct Retired;
 
-  EpochSlot* begin() noexcept;
-  void leave(EpochSlot* slot) noexcept;
-  void announce(EpochSlot& slot) noexcept;
-  EpochSlot* find_slot() noexcept;
-  EpochSlot* begin_counted() noexcept;
+  Slot* begin() noexcept;
+  void leave(Slot* slot) noexcept;
+  void announce(Slot& slot) noexcept;
+  Slot* find_slot() noexcept;
+  Slot* begin_counted() noexcept;
   void stamp_pending() noexcept;
   std::size_t free_below(std::uint64_t oldest) noexcept;
   [[nodiscard]] std::uint64_t oldest_announced() const noexcept;
 
   // Read by every reader, written once per batch.
-  alignas(64) std::atomic<std::uint64_t> epoch_{1};
+  alignas(64) Atomic<std::uint64_t> epoch_{1};
   const std::uint64_t id_;
   const bool asymmetric_;
   // Readers without a slot.
-  alignas(64) std::atomic<std::uint64_t> counted_{0};
+  alignas(64) Atomic<std::uint64_t> counted_{0};
   // Writers' side.
-  alignas(64) std::atomic<Retired*> pending_{nullptr};
-  std::atomic_flag reclaiming_;
+  alignas(64) Atomic<Retired*> pending_{nullptr};
+  Atomic<bool> reclaiming_{false};
   Retired* limbo_first_ = nullptr;  // under reclaiming_: stamped, oldest first
   Retired* limbo_last_ = nullptr;
-  std::atomic<std::uint64_t> retired_objects_{0};  // the four: relaxed, figures for people
-  std::atomic<std::uint64_t> retired_bytes_{0};
-  std::atomic<std::uint64_t> freed_objects_{0};
-  std::atomic<std::uint64_t> kept_objects_{0};
+  Atomic<std::uint64_t> retired_objects_{0};  // the four: relaxed, figures for people
+  Atomic<std::uint64_t> retired_bytes_{0};
+  Atomic<std::uint64_t> freed_objects_{0};
+  Atomic<std::uint64_t> kept_objects_{0};
 };
 
-inline void EpochDomain::announce(EpochSlot& slot) noexcept {
+template <typename Atomics>
+inline void BasicEpochDomain<Atomics>::announce(Slot& slot) noexcept {
   // (1) synchronizes-with (2): whoever reads an epoch sees all unlinks of the batches before it.
   const std::uint64_t now = epoch_.load(std::memory_order_acquire);
   // (3) synchronizes-with (6): release, because the writer may see this announcement in place of
   // the (5) before it and must still see that section's reads as done.
   slot.epoch.store(now, std::memory_order_release);
-  light_fence(asymmetric_);  // pairs with (4)
+  Atomics::light_fence(asymmetric_);  // pairs with (4)
 }
 
-inline EpochSlot* EpochDomain::begin() noexcept {
-  EpochThread& self = epoch_thread;
-  EpochSlot* slot = self.domain == id_ ? self.slot : find_slot();
+template <typename Atomics>
+inline auto BasicEpochDomain<Atomics>::begin() noexcept -> Slot* {
+  EpochThread<Atomics>& self = Atomics::template local<EpochThread<Atomics>>();
+  Slot* slot = self.domain == id_ ? self.slot : find_slot();
   if (slot == nullptr) return begin_counted();
   if (slot->depth++ == 0) announce(*slot);
   return slot;
 }
 
-inline void EpochDomain::leave(EpochSlot* slot) noexcept {
+template <typename Atomics>
+inline void BasicEpochDomain<Atomics>::leave(Slot* slot) noexcept {
   if (slot == nullptr) {
     // (9) synchronizes-with (10): the section's reads are done before the count is seen lower.
     counted_.fetch_sub(1, std::memory_order_release);
@@ -182,5 +196,8 @@ inline void EpochDomain::leave(EpochSlot* slot) noexcept {
   // (5) synchronizes-with (6): the section's reads are done before the slot is seen empty.
   slot->epoch.store(0, std::memory_order_release);
 }
+
+using EpochDomain = BasicEpochDomain<StdAtomics>;
+extern template class BasicEpochDomain<StdAtomics>;
 
 }  // namespace aeon::storage

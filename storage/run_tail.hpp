@@ -5,20 +5,26 @@
 // Keys tend to arrive in ascending order within a table (the first byte of a key). The tail
 // remembers, per table, where the last insert went, and tries that place first; only a key that
 // belongs elsewhere costs a search from the top.
+//
+// What is not needed on the reader's way is in run_tail_insert.hpp, which run_tail.cpp
+// instantiates.
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 
 #include "storage/arena.hpp"
+#include "storage/atomics.hpp"
 #include "storage/result.hpp"
 
 namespace aeon::storage {
 
-class RunTail {
+template <typename Atomics>
+class BasicRunTail {
+  template <typename T>
+  using Atomic = typename Atomics::template Atomic<T>;
   struct Node;
 
  public:
@@ -27,7 +33,7 @@ class RunTail {
   class Cursor {
    public:
     Cursor() = default;
-    explicit Cursor(const RunTail& tail) noexcept : tail_(&tail) {}
+    explicit Cursor(const BasicRunTail& tail) noexcept : tail_(&tail) {}
 
     void seek_first() noexcept;
     // To the first entry whose key is not less than `key`. Expected O(log entries).
@@ -40,14 +46,14 @@ class RunTail {
     [[nodiscard]] std::string_view value() const noexcept;
 
    private:
-    const RunTail* tail_ = nullptr;
+    const BasicRunTail* tail_ = nullptr;
     const Node* node_ = nullptr;
   };
 
   // `reserve_bytes` of address space are set aside at the first insert (arena.hpp).
-  explicit RunTail(std::size_t reserve_bytes) noexcept;
-  RunTail(const RunTail&) = delete;
-  RunTail& operator=(const RunTail&) = delete;
+  explicit BasicRunTail(std::size_t reserve_bytes) noexcept;
+  BasicRunTail(const BasicRunTail&) = delete;
+  BasicRunTail& operator=(const BasicRunTail&) = delete;
 
   // Copies key and value in. One writer at a time. Errors: already_exists when the key is there,
   // invalid_argument for an empty key, too_large over run_format's limits, no_memory; after an
@@ -66,7 +72,7 @@ class RunTail {
   [[nodiscard]] std::size_t used_bytes() const noexcept { return arena_.used_bytes(); }
 
  private:
-  using Link = std::atomic<Node*>;
+  using Link = Atomic<Node*>;
   // One level in four nodes of the level below: 4^12 nodes before the top gets crowded.
   static constexpr unsigned kMaxHeight = 12;
   static constexpr std::size_t kFingers = 32;
@@ -107,17 +113,27 @@ class RunTail {
 
   Arena arena_;
   Head head_;
-  std::atomic<unsigned> height_{1};  // levels in use
-  std::atomic<std::uint64_t> entries_{0};
+  Atomic<unsigned> height_{1};  // levels in use
+  Atomic<std::uint64_t> entries_{0};
   std::array<Path, kFingers> fingers_;         // writer only
   std::uint64_t random_ = 0x9e3779b97f4a7c15;  // writer only
 };
 
-inline void RunTail::Cursor::next() noexcept {
+template <typename Atomics>
+inline void BasicRunTail<Atomics>::Cursor::next() noexcept {
   // (2) synchronizes-with (1) in insert().
   node_ = node_->link(0).load(std::memory_order_acquire);
 }
-inline std::string_view RunTail::Cursor::key() const noexcept { return node_->key(); }
-inline std::string_view RunTail::Cursor::value() const noexcept { return node_->value(); }
+template <typename Atomics>
+inline std::string_view BasicRunTail<Atomics>::Cursor::key() const noexcept {
+  return node_->key();
+}
+template <typename Atomics>
+inline std::string_view BasicRunTail<Atomics>::Cursor::value() const noexcept {
+  return node_->value();
+}
+
+using RunTail = BasicRunTail<StdAtomics>;
+extern template class BasicRunTail<StdAtomics>;
 
 }  // namespace aeon::storage
