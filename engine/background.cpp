@@ -65,6 +65,7 @@ void Store::run_follower() {
   while (!stopping_.load(std::memory_order_acquire)) {
     const std::uint32_t wake = control.wake.load(std::memory_order_acquire);
     if (is_behind()) (void)catch_up();
+    free_views();  // what a snapshot held when it was replaced
     const bool keeps = look_after_turn();
     control.sleepers.fetch_add(1, std::memory_order_seq_cst);  // see wake_followers()
     os_.wait_on(control.wake, wake, keeps ? kKeepNs : kFollowPollNs);

@@ -189,6 +189,7 @@ void Store::publish_group(std::span<Pending* const> applied) {
   }
   wake_followers();
   ask_for_upkeep();
+  if (!has_threads_) free_views();
 }
 
 // The upkeep thread, where there is one, settles a tail that has grown past its budget and fills

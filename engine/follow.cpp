@@ -38,7 +38,13 @@ Status Store::rotate_tails() {
 
 void Store::publish_view(std::unique_ptr<View> view) {
   view_.publish(std::move(view), epochs_);
+  free_views();
+}
+
+// Frees the views that nobody looks at any more, those that readers left included.
+void Store::free_views() noexcept {
   epochs_.try_reclaim();
+  view_.sweep();
 }
 
 Status Store::follow_to(CommitNumber last) {

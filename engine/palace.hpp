@@ -37,7 +37,8 @@ struct OpenOptions {
 
 // One instant of a palace. Everything read through it belongs to one commit, and stays so whatever
 // is written, checkpointed or compacted meanwhile. Reads are wait-free and thread-safe. A snapshot
-// holds segments and tails alive: release it (destroy it) when done. It must not outlive its
+// holds segments and tails alive: release it (destroy it) when done; what only it held is given
+// back by the palace's threads, or by the next commit where there are none. It must not outlive its
 // Palace.
 class Snapshot {
  public:

@@ -44,7 +44,7 @@ Snapshot::~Snapshot() { release(); }
 void Snapshot::release() noexcept {
   if (view_ == nullptr) return;
   store_->note_hold(-1);
-  engine::HeldView::drop(view_);
+  store_->drop_view(view_);
   view_ = nullptr;
 }
 
@@ -151,11 +151,17 @@ Status read_vectors(const Reading& reading, const engine::VersionRecord& record,
   return {};
 }
 
+// Look-ups on one thread share it, so that a warm one allocates nothing.
+Reading::Version& version_scratch() {
+  thread_local Reading::Version instance;
+  return instance;
+}
+
 }  // namespace
 
 Status Snapshot::get(MemoryId id, Memory& memory, bool with_vectors) const {
   const Reading reading = this->reading();
-  Reading::Version version;
+  Reading::Version& version = version_scratch();
   AEON_TRY(reading.find_version(id, version));
   const engine::VersionRecord& record = version.record;
   memory.id = id;
@@ -178,7 +184,7 @@ Status Snapshot::get(MemoryId id, Memory& memory, bool with_vectors) const {
 }
 
 Result<std::optional<std::string_view>> Snapshot::view_content(MemoryId id) const {
-  Reading::Version version;
+  Reading::Version& version = version_scratch();
   const Reading reading = this->reading();
   AEON_TRY(reading.find_version(id, version));
   return reading.view_content(version.record);

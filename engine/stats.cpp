@@ -41,6 +41,7 @@ Result<Stats> Store::stats() {
   stats.memories = counters_.memories;
   stats.versions = counters_.versions;
   stats.edges = counters_.edges;
+  free_views();
   stats.snapshots = holds_.load(std::memory_order_relaxed);
   stats.recovery_bytes_cut = bytes_cut_;
   stats.cleanly_closed = opened_clean_;

@@ -68,8 +68,9 @@ class Store {
     return visible_.load(std::memory_order_acquire);  // (4)
   }
   [[nodiscard]] const View& view() const noexcept { return *view_.look(); }
-  // The newest view, to be given to HeldView::drop().
+  // The newest view, to be given to drop_view().
   [[nodiscard]] const View* hold_view() const noexcept { return view_.hold(epochs_); }
+  void drop_view(const View* view) const noexcept { view_.drop(view); }
   [[nodiscard]] const Catalog& catalog() const noexcept { return catalog_; }
 
   // Snapshots that are held, for stats.
@@ -162,6 +163,7 @@ class Store {
   Status load_newest() AEON_REQUIRES(write_mutex_);
   Status reload() AEON_REQUIRES(write_mutex_);
   void publish_view(std::unique_ptr<View> view) AEON_REQUIRES(write_mutex_);
+  void free_views() noexcept;
   Status rotate_tails() AEON_REQUIRES(write_mutex_);
   void wake_followers() AEON_REQUIRES(write_mutex_);
   [[nodiscard]] bool is_behind() const noexcept;

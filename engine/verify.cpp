@@ -340,7 +340,7 @@ Result<VerifyReport> Store::verify() {
   }
   const Reading reading{*held, catalog_, commit};
   Verifier(reading, tails, report).run(palace_);
-  HeldView::drop(held);
+  drop_view(held);
   const storage::MutexLock lock(write_mutex_);
   const Status log = verify_log(report);
   if (!log) report.damage.push_back({directory_, 0, 0, log.error().message});

@@ -49,9 +49,7 @@ class View {
   // Segments hold everything up to this commit.
   [[nodiscard]] CommitNumber settled() const noexcept { return settled_; }
 
-  void hold() const noexcept { holds_.hold(); }
-  // True when that was the last hold and the caller must delete the view.
-  [[nodiscard]] bool release() const noexcept { return holds_.release(); }
+  [[nodiscard]] const storage::HoldCount& holds() const noexcept { return holds_; }
 
  private:
   std::vector<std::shared_ptr<const SegmentView>> segments_;

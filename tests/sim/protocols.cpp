@@ -177,11 +177,11 @@ struct Held {
     graveyard().clear();
   }
 
-  void hold() const noexcept { holds.hold(); }
-  [[nodiscard]] bool release() const noexcept { return holds.release(); }
+  [[nodiscard]] const storage::BasicHoldCount<Atomics>& holds() const noexcept { return holds_; }
   [[nodiscard]] int look() const { return record_.get(); }
 
-  storage::BasicHoldCount<Atomics> holds;
+ private:
+  storage::BasicHoldCount<Atomics> holds_;
   Record& record_;
 };
 
@@ -201,14 +201,15 @@ void hold_and_publish(Machine& machine) {
       machine.spawn([&] {
         const Held<Atomics>* const object = newest.hold(*domains.first);
         (void)object->look();
-        Pointer::drop(object);
+        newest.drop(object);
       });
     }
     machine.spawn([&] {
-      publish();
-      domains.first->try_reclaim();
-      publish();
-      domains.first->try_reclaim();
+      for (int i = 0; i < 2; ++i) {
+        publish();
+        domains.first->try_reclaim();
+        newest.sweep();
+      }
     });
     machine.run();
     newest.clear();
@@ -309,6 +310,7 @@ void snapshot(Machine& machine, Order order) {
       newest.publish(std::make_unique<View<Atomics>>(*records.back(), settled, std::move(tails)),
                      *domains.first);
       domains.first->try_reclaim();
+      newest.sweep();
     };
     const auto first = std::make_shared<Rows<Atomics>>();
     const auto second = std::make_shared<Rows<Atomics>>();
@@ -319,7 +321,7 @@ void snapshot(Machine& machine, Order order) {
       if (order == Order::view_first) commit = visible.load(std::memory_order_acquire);
       (void)view->look();
       if (view->commits(commit) != commit) machine.fail("a snapshot lacks a commit");
-      Pointer::drop(view);
+      newest.drop(view);
     });
     machine.spawn([&] {
       for (int commit = 1; commit <= 2; ++commit) {
