@@ -30,14 +30,9 @@ Result<Ack> Store::commit(Batch batch, Durability level) {
 // Searching takes longer than a guard should last, so the view is held.
 void Store::link(PreparedBatch& prepared) {
   const CommitNumber commit = visible();
-  const View* held = nullptr;
-  {
-    const auto guard = enter();
-    held = &view();
-    held->hold();
-  }
+  const View* const held = hold_view();
   link_rows({*held, catalog_, commit}, prepared);
-  if (held->release()) delete held;
+  drop_view(held);
 }
 
 Status Store::submit(Pending& pending) {

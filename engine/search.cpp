@@ -38,6 +38,12 @@ struct Offer {
 
 // Buffers of one thread, kept warm between searches.
 struct SearchScratch {
+  // Room for a usual search, so that a warm thread seldom meets one that needs more.
+  SearchScratch() {
+    blocks.reserve(256);
+    candidates.reserve(1024);
+    offers.reserve(256);
+  }
   std::vector<RowBlock> blocks;
   std::vector<Candidate> candidates;
   std::vector<Offer> offers;  // max-heap

@@ -135,8 +135,11 @@ bool doors_count() {
 void read_warm(Load& load, std::uint64_t rounds, Figures& figures) {
   Reader reader(load.palace);
   const auto round = [&] { figures.failures += reader.round(load.rounds.fetch_add(1)) ? 0 : 1; };
-  // Warm: views of every kind were met.
-  while (load.merges.load() < 4 || load.commits.load() < 50) round();
+  // Warm: views of every kind were met, often enough for the buffers to have their size.
+  for (std::uint64_t i = 0; i < 20'000 || load.merges.load() < 20 || load.commits.load() < 50;
+       ++i) {
+    round();
+  }
   figures.filtered = test::count_system_calls();
   figures.doors_count = doors_count();
   test::forget_system_calls();

@@ -10,6 +10,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <pthread.h>
+
 using aeon::storage::EpochDomain;
 using aeon::storage::EpochStats;
 
@@ -174,6 +176,28 @@ TEST_CASE("threads come and go: their slots are used again and their garbage is 
   REQUIRE(domain.stats().retired_objects == 300);
   REQUIRE(domain.try_reclaim() == 300);
   REQUIRE(freed == 300);
+}
+
+TEST_CASE("a thread that is ended inside nested guards holds nothing back any more") {
+  static std::atomic<int> freed{0};
+  static EpochDomain domain;
+  const auto end_inside = [](void*) -> void* {
+    const auto outer = domain.enter();
+    const auto inner = domain.enter();
+    domain.retire(new Counted(freed));
+    pthread_exit(nullptr);
+  };
+  std::uint64_t slots = 0;
+  for (int round = 1; round <= 20; ++round) {
+    pthread_t thread{};
+    REQUIRE(pthread_create(&thread, nullptr, end_inside, nullptr) == 0);
+    pthread_join(thread, nullptr);
+    REQUIRE(domain.try_reclaim() == 1);
+    REQUIRE(freed == round);
+    REQUIRE(domain.stats().open_guards == 0);
+    if (round == 1) slots = domain.stats().slots;
+    REQUIRE(domain.stats().slots == slots);
+  }
 }
 
 TEST_CASE("a guard taken while a thread's storage is torn down still protects") {
