@@ -1,0 +1,168 @@
+"""Prints the tables of a results file; with --docs also writes them, and plots as SVG, there.
+Of each set and index the lines of the last run count."""
+
+import argparse
+import json
+import os
+
+from curve import pareto, qps_at
+from plot import svg
+
+RECALLS = (0.9, 0.95, 0.99)
+RIVALS = ("hnswlib", "usearch", "faiss")
+INTRODUCTION = """# Benchmarks: the vector index beside its peers
+
+`./aeon-dev peers PREFIX...` makes these figures: it builds the tool, installs hnswlib, usearch,
+faiss and, where a Python 3.10 is at hand, pyglass into environments below `build/`, and runs all of
+them on the files PREFIX.base.fbin, PREFIX.query.fbin and PREFIX.truth.ibin. Results are added as
+JSON lines to `build/peers/results.jsonl`; `./aeon-dev peers --report` writes this page from them.
+`./aeon-dev peers --make mixture` makes a set of 100,000 x 768, and `--make` knows other kinds and
+sizes; the set text50k-384 is of real English passages and not part of the project.
+
+How to read it:
+
+- Every index has a process of its own; the processes take turns, in rounds, and figures are medians
+  over the rounds. qps is with one thread unless said otherwise; building uses all cores.
+- Ours is a palace on the disk, filled by commits of 256 rows at level `process`, queried through
+  the public API right after the last commit. The peers are in memory and not durable.
+- The peers answer whole batches of queries, so that no time of Python counts (faiss may use that to
+  compare many queries at once); ours is asked one query at a time. p50 and p99 are of single calls;
+  of a peer's, `call` microseconds are Python's.
+- Vectors are normalised for the peers beforehand, outside of all timing.
+- A single insert goes into the full index from one thread; ours is a commit of one memory.
+- bytes a vector: ours of all segments, with the memory's other data; theirs of the saved file.
+- Recall counts a row that is as near as the k-th, to one part in a million, as found.
+"""
+
+
+def load(path):
+    """set -> index -> lines of its last run."""
+    sets = {}
+    with open(path) as file:
+        for line in map(json.loads, file):
+            lines = sets.setdefault(line["dataset"], {}).setdefault(line["index"], [])
+            if lines and lines[0]["run"] != line["run"]:
+                lines.clear()
+            lines.append(line)
+    return sets
+
+
+def points(lines, threads=1):
+    return [(line["recall"], line["qps"]) for line in lines if line["threads"] == threads]
+
+
+def number(value, digits=0):
+    return "-" if value is None else f"{value:,.{digits}f}"
+
+
+def table(heads, rows):
+    yield "| " + " | ".join(heads) + " |"
+    yield "|" + "---|" * len(heads)
+    for row in rows:
+        yield "| " + " | ".join(row) + " |"
+    yield ""
+
+
+def first(lines, name):
+    return lines[0].get(name)
+
+
+def nearest(lines, recall):
+    """The cheapest setting of one thread that reaches the recall."""
+    reached = [l for l in lines if l["threads"] == 1 and l["recall"] >= recall]
+    return max(reached, key=lambda line: line["qps"], default=None)
+
+
+def ratio_row(name, wanted, indexes, chosen):
+    best = [max((qps_at(points(lines), recall) or 0 for index, lines in indexes.items()
+                 if index.startswith(chosen)), default=0) for recall in RECALLS]
+    own = [qps_at(points(indexes["aeon"]), recall) for recall in RECALLS]
+    return [name, *("-" if not mine or not other else f"{mine / other:.2f}x"
+                    for mine, other in zip(own, best)), *wanted]
+
+
+def summary(indexes):
+    rows = [[name, *(number(qps_at(points(lines), recall)) for recall in RECALLS),
+             f"{max(point[0] for point in points(lines)):.4f}"]
+            for name, lines in indexes.items()]
+    if "aeon" in indexes:
+        rows.append(ratio_row("aeon / best of hnswlib, usearch, faiss", ["-"], indexes, RIVALS))
+        if "pyglass" in indexes:
+            rows.append(ratio_row("aeon / pyglass", ["-"], indexes, ("pyglass",)))
+    yield from table(["qps at recall", *map(str, RECALLS), "best recall"], rows)
+
+
+def costs(indexes):
+    rows = [[name, number(first(lines, "build_s"), 1), number(first(lines, "insert_mean_us")),
+             number(first(lines, "insert_p99_us")), number(first(lines, "bytes_per_vector")),
+             number(first(lines, "open_ms"), 1), number(first(lines, "first_query_us"))]
+            for name, lines in indexes.items()]
+    yield from table(["", "build s", "insert mean us", "p99", "bytes a vector", "open ms",
+                      "first query us"], rows)
+
+
+def latencies(indexes):
+    rows = []
+    for name, lines in indexes.items():
+        for recall in RECALLS:
+            line = nearest(lines, recall)
+            if line:
+                rows.append([name, line["setting"], f"{line['recall']:.4f}", number(line["qps"]),
+                             number(line["p50_us"], 1), number(line["p99_us"], 1),
+                             number(line.get("call_us"), 1)])
+    seen = [list(row) for row in dict.fromkeys(map(tuple, rows))]
+    yield from table(["fastest measured for each recall", "setting", "recall", "qps", "p50 us",
+                      "p99 us", "call"], seen)
+
+
+def scaling(indexes):
+    counts = sorted({line["threads"] for lines in indexes.values() for line in lines})
+    rows = []
+    for name, lines in indexes.items():
+        rates = [qps_at(points(lines, threads), 0.95) for threads in counts]
+        if all(rates):
+            rows.append([name, *(number(rate) for rate in rates), f"{rates[-1] / rates[0]:.2f}x"])
+    if len(counts) > 1:
+        yield from table(["qps at 0.95", *(f"{n} threads" for n in counts), "gain"], rows)
+
+
+def section(name, indexes):
+    line = next(iter(indexes.values()))[0]
+    own = indexes.get("aeon", [line])[0]
+    yield f"## {name}\n"
+    versions = sorted({l["version"] for lines in indexes.values() for l in lines if "version" in l})
+    yield (f"{line['rows']:,} rows, {line['dimension']} dimensions, k = {line['k']}, "
+           f"{line['metric']}. {line['cpu']}, {line['cores']} cores, kernels "
+           f"{own.get('simd', '-')}; commit {line['commit']}"
+           f"{' with changes' if line['changed'] else ''}; {line['run']} UTC. "
+           f"{', '.join(versions)}.\n")
+    for part in (summary, costs, latencies, scaling):
+        yield from part(indexes)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("results")
+    parser.add_argument("--docs", help="write benchmarks.md and plots there")
+    options = parser.parse_args()
+    pages = [INTRODUCTION]
+    for name, indexes in load(options.results).items():
+        page = "\n".join(section(name, indexes))
+        print(page)
+        pages.append(page)
+        if options.docs:
+            pages.append(f"![recall against queries a second](benchmarks/{name}.svg)\n")
+            write(os.path.join(options.docs, "benchmarks", name + ".svg"),
+                  svg(name, {index: pareto(points(lines)) for index, lines in indexes.items()}))
+    if options.docs:
+        write(os.path.join(options.docs, "benchmarks.md"), "\n".join(pages))
+
+
+def write(path, words):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w") as file:
+        file.write(words)
+
+
+if __name__ == "__main__":
+    main()
