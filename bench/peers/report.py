@@ -32,6 +32,14 @@ How to read it:
 - A single insert goes into the full index from one thread; ours is a commit of one memory.
 - bytes a vector: ours of all segments, with the memory's other data; theirs of the saved file.
 - Recall counts a row that is as near as the k-th, to one part in a million, as found.
+
+`aeon bench ann --base X.base.fbin --query X.query.fbin --truth X.truth.ibin -k 10` alone prints a
+JSON line for each pair of `--threads` and `--target-recall`; without `--truth` it compares every row
+itself. `insert_*` are of the last tenth of the rows, at most 5,000, which go in one a commit
+whatever the `--batch`; they count in `build_s`. `rss_bytes` is of the process after the last round,
+without the base. `open_ms` and `first_query_us` follow a plain close, `bytes_per_vector` and
+`log_bytes` a checkpoint at the very end. `proof` is a hash of the rows that were found,
+`distinct_proofs` how many different ones the rounds had.
 """
 
 
