@@ -98,6 +98,7 @@ def start(options, prefix):
 
 def run_rounds(options, workers):
     for number in range(options.rounds):
+        print(f"round {number + 1} of {options.rounds}", flush=True)
         for worker in list(workers)[::-1 if number % 2 else 1]:
             try:
                 worker.round()
