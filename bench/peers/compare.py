@@ -109,6 +109,7 @@ def run_rounds(options, workers):
 
 def compare(options, prefix, machine, results):
     workers = start(options, prefix)
+    machine = {**machine, "load": os.getloadavg()[0]}  # of others too, while all of ours wait
     run_rounds(options, workers)
     for worker in workers:
         try:

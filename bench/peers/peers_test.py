@@ -58,6 +58,12 @@ class Report(unittest.TestCase):
         self.assertIn("commit abc;", out)
         self.assertEqual(plot.count("<polyline"), 4)
 
+    def test_a_loaded_machine_is_named(self):
+        out, _ = self.report(self.line("aeon", 1, load=2.4))
+        self.assertIn("Load average 2 before the rounds. ", out)
+        out, _ = self.report(self.line("aeon", 1, load=9.0))
+        self.assertIn("Load average 9 before the rounds: other work", out)
+
     def test_a_plot_is_well_formed_whatever_it_is_given(self):
         for curves in ({}, {"aeon": []}, {"aeon": [(1, 5)]}, {"x": [(0.8, 10), (1, 1)]}):
             xml.etree.ElementTree.fromstring(svg("t", curves))

@@ -134,6 +134,15 @@ def scaling(indexes):
         yield from table(["qps at 0.95", *(f"{n} threads" for n in counts), "gain"], rows)
 
 
+def load_words(line):
+    """The load average counts the last of the builds as well."""
+    load = line.get("load", 0)
+    words = f" Load average {load:.0f} before the rounds"
+    if load <= 2 * line["cores"]:
+        return words + "."
+    return words + ": other work ran beside them, so this is a direction and no more."
+
+
 def section(name, indexes):
     line = next(iter(indexes.values()))[0]
     own = indexes.get("aeon", [line])[0]
@@ -142,8 +151,8 @@ def section(name, indexes):
     yield (f"{line['rows']:,} rows, {line['dimension']} dimensions, k = {line['k']}, "
            f"{line['metric']}. {line['cpu']}, {line['cores']} cores, kernels "
            f"{own.get('simd', '-')}; commit {line['commit']}"
-           f"{' with changes' if line['changed'] else ''}; {line['run']} UTC. "
-           f"{', '.join(versions)}.\n")
+           f"{' with changes' if line['changed'] else ''}; {line['run']} UTC."
+           f"{load_words(line)} {', '.join(versions)}.\n")
     for part in (summary, costs, latencies, scaling):
         yield from part(indexes)
 
