@@ -33,6 +33,7 @@ struct Scratch {
   NodeMap map;
   Seeds seeds;
   Walk walk;
+  std::vector<FoundRow> places;
   std::vector<Scored> scored;
 };
 Scratch& scratch() {
@@ -50,18 +51,21 @@ Effort Effort::for_recall(float recall) noexcept {
     float recall;
     float pages;
     float slack;
+    float patience;
   };
-  static constexpr std::array kLevels = {Level{0.00F, 1, 0.00F}, Level{0.80F, 1, 0.00F},
-                                         Level{0.90F, 2, 0.03F}, Level{0.95F, 4, 0.10F},
-                                         Level{0.98F, 6, 0.17F}, Level{0.99F, 8, 0.25F},
-                                         Level{1.00F, 16, 0.60F}};
+  static constexpr std::array kLevels = {
+      Level{0.00F, 1, 0.00F, 4},    Level{0.80F, 1, 0.00F, 16},   Level{0.90F, 4, 0.03F, 16},
+      Level{0.95F, 4, 0.10F, 48},   Level{0.98F, 4, 0.20F, 96},   Level{0.99F, 4, 0.30F, 192},
+      Level{0.995F, 6, 0.45F, 384}, Level{1.00F, 16, 1.00F, 2048}};
   std::size_t above = 1;
   while (above + 1 < kLevels.size() && recall > kLevels[above].recall) ++above;
   const Level& low = kLevels[above - 1];
   const Level& high = kLevels[above];
   const float share = (recall - low.recall) / (high.recall - low.recall);
-  return {static_cast<std::uint32_t>(low.pages + share * (high.pages - low.pages) + 0.5F),
-          low.slack + share * (high.slack - low.slack)};
+  const auto between = [share](float from, float to) { return from + share * (to - from); };
+  return {static_cast<std::uint32_t>(between(low.pages, high.pages) + 0.5F),
+          between(low.slack, high.slack),
+          static_cast<std::uint32_t>(between(low.patience, high.patience) + 0.5F)};
 }
 
 SearchPlan plan_search(const Reading& reading, const VectorSearch& search) {
@@ -87,6 +91,7 @@ Result<bool> search_graph(const Reading& reading, const VectorSearch& search, An
   own.walk.begin(own.map, own.scorer.codes(), distance,
                  {.rank = std::max(search.k, kLeastRank),
                   .slack = effort.slack,
+                  .patience = effort.patience,
                   .copies = std::max(search.k, kLeastRank),
                   .most_rows = figures.rows / kWalkedToScanned});
   own.seeds.scan(reading, space.number, search.tenant, own.scorer.promises(), effort.pages,
@@ -103,18 +108,22 @@ Result<bool> search_graph(const Reading& reading, const VectorSearch& search, An
   const std::size_t rescored = std::min(found.size(), rescored_for(search.k));
   std::ranges::nth_element(found, found.begin() + static_cast<std::ptrdiff_t>(rescored), {},
                            &Walk::Neighbour::distance);
-  own.scored.clear();
+  own.places.clear();
   for (const Walk::Neighbour& row : found.first(rescored)) {
     const auto place = find_row(reading, {space.number, row.node}, search.tenant);
-    Scored scored;
-    if (!place || !own.scorer.rescore(place->block, place->row, scored.score)) {
+    damaged = damaged || !place;
+    if (!place) continue;
+    prefetch_precise(place->block, place->row);
+    own.places.push_back(*place);
+  }
+  own.scored.clear();
+  for (const FoundRow& place : own.places) {
+    Scored scored{0, place.block.ids[place.row], place.block.born[place.row]};
+    if (own.scorer.rescore(place.block, place.row, scored.score)) {
+      own.scored.push_back(scored);
+    } else {
       damaged = true;
-      continue;
     }
-    const RowHead head = head_of(row.packed);
-    scored.id = head.id;
-    scored.born = head.born;
-    own.scored.push_back(scored);
   }
   const std::size_t kept = std::min<std::size_t>(own.scored.size(), search.k);
   std::ranges::partial_sort(own.scored, own.scored.begin() + static_cast<std::ptrdiff_t>(kept),

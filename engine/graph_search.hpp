@@ -11,6 +11,7 @@ namespace aeon::engine {
 struct Effort {
   std::uint32_t pages = 1;  // clusters scanned for seeds
   float slack = 0;          // see walk.hpp
+  std::uint32_t patience = 0;
   [[nodiscard]] static Effort for_recall(float recall) noexcept;
 };
 

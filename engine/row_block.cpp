@@ -126,6 +126,17 @@ const std::byte* precise_rows(const RowBlock& block, std::uint32_t first,
   return block.cold_segment->checked(block.cold_offset + first * bytes, count * bytes);
 }
 
+void prefetch_precise(const RowBlock& block, std::uint32_t row) noexcept {
+  const std::size_t bytes = precise_bytes(block.precision, block.dimension);
+  if (block.precise == nullptr) {
+    if (bytes != 0) block.cold_segment->prefetch(block.cold_offset + row * bytes, bytes);
+    return;
+  }
+  for (std::size_t at = 0; at < bytes; at += 64) {
+    __builtin_prefetch(block.precise + row * bytes + at);
+  }
+}
+
 bool stored_values(const RowBlock& block, std::uint32_t index, std::span<float> values) {
   if (block.precision == Precision::int8) {
     const std::int8_t* codes = block.codes + index * block.stride;

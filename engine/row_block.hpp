@@ -140,6 +140,9 @@ void quantise_row(std::span<const float> values, Precision precision, QuantisedR
 [[nodiscard]] const std::byte* precise_rows(const RowBlock& block, std::uint32_t first,
                                             std::uint32_t count) noexcept;
 
+// Asks for the memory of a precise row.
+void prefetch_precise(const RowBlock& block, std::uint32_t row) noexcept;
+
 // The values that row `index` keeps: the precise ones, else scale * code. False when damaged.
 [[nodiscard]] bool stored_values(const RowBlock& block, std::uint32_t index,
                                  std::span<float> values);

@@ -29,6 +29,7 @@ void Walk::begin(NodeMap& map, const simd::Int8Query& codes, const Distance& dis
   limit_ = std::numeric_limits<float>::infinity();
   last_distance_ = -1;
   followed_ = 0;
+  idle_ = 0;
   scanned_ = 0;
   walked_ = 0;
   visited_.clear();
@@ -75,13 +76,15 @@ bool Walk::run() {
     const Step step = open_.front();
     std::ranges::pop_heap(open_, kFarther);
     open_.pop_back();
-    if (!is_one_more_copy(step.distance)) expand(step.node);
+    if (is_one_more_copy(step.distance)) continue;
+    if (followed_ == 1 && ++idle_ > limits_.patience) break;  // copies count once
+    expand(step.node);
   }
   return true;
 }
 
 // Passes over the neighbours, so that the memory of all of them is on its way before the first is
-// needed; and that of the links most likely to be next.
+// needed.
 void Walk::expand(std::uint32_t node) {
   std::uint32_t nodes[kMaxLinks];
   const std::byte* rows[kMaxLinks];
@@ -101,7 +104,6 @@ void Walk::expand(std::uint32_t node) {
     nodes[count] = nodes[i];
     rows[count++] = packed;
   }
-  if (!open_.empty()) map_->prefetch_links(open_.front().node);
   std::int32_t sums[kMaxLinks];
   std::int32_t dots[kMaxLinks];
   const std::int8_t* codes[kMaxLinks];
@@ -119,6 +121,7 @@ void Walk::expand(std::uint32_t node) {
 }
 
 void Walk::consider(const Neighbour& row) {
+  map_->prefetch_links(row.node);  // followed soon, if at all
   open_.push_back({row.distance, row.node});
   std::ranges::push_heap(open_, kFarther);
   if (!map_->is_visible(head_of(row.packed), row.node)) return;
@@ -148,6 +151,7 @@ void Walk::count(float distance) {
     nearest_.push_back(distance);
   }
   std::ranges::push_heap(nearest_);
+  idle_ = 0;
   if (nearest_.size() == limits_.rank) limit_ = nearest_.front() * (1 + limits_.slack);
 }
 

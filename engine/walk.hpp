@@ -23,6 +23,8 @@ namespace aeon::engine {
 struct WalkLimits {
   std::uint32_t rank = 10;
   float slack = 0;
+  // It also ends when the links of so many rows in a row led to none of the `rank` nearest.
+  std::uint32_t patience = UINT32_MAX;
   // Rows at the very same distance are taken for copies. So many of them count towards the rank,
   // and the links of so many are followed: those of the others lead to the same places.
   std::uint32_t copies = UINT32_MAX;
@@ -73,6 +75,7 @@ class Walk {
   float limit_ = 0;
   float last_distance_ = -1;    // of a row whose links were followed
   std::uint32_t followed_ = 0;  // at that distance
+  std::uint32_t idle_ = 0;      // rows whose links led to nothing nearer, since one did
   std::uint64_t scanned_ = 0;
   std::uint64_t walked_ = 0;
   Visited visited_;
