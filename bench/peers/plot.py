@@ -3,7 +3,7 @@
 import math
 
 WIDTH, HEIGHT = 760, 440
-LEFT, RIGHT, TOP, BOTTOM = 64, 150, 36, 44
+LEFT, RIGHT, TOP, BOTTOM = 78, 150, 36, 44
 COLOURS = {"aeon": "#d62728", "aeon-int8": "#ff9896", "aeon-float32": "#8c564b",
            "hnswlib": "#1f77b4", "usearch-f32": "#2ca02c", "usearch-bf16": "#17becf",
            "usearch-i8": "#98df8a", "faiss-hnsw": "#9467bd", "faiss-ivf-sq8": "#bcbd22",
@@ -65,8 +65,8 @@ def svg(title, curves):
         for number, (name, points) in enumerate(curves.items()):
             parts += curve(axes, name, points, TOP + 12 + 20 * number)
     parts += [text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, "recall", "middle"),
-              text(16, HEIGHT / 2, "queries a second", "middle",
-                   f' transform="rotate(-90 16 {HEIGHT / 2:.0f})"'), "</svg>", ""]
+              text(14, HEIGHT / 2, "queries a second", "middle",
+                   f' transform="rotate(-90 14 {HEIGHT / 2:.0f})"'), "</svg>", ""]
     return "\n".join(parts)
 
 
