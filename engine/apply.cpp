@@ -149,7 +149,7 @@ class Application {
     for (auto& slot : live->nodes) {
       const std::uint32_t node = slot.load(std::memory_order_relaxed);  // only this thread stores
       if (node != wanted && node != kNoNode) continue;
-      slot.store(links_.name.node, std::memory_order_release);
+      slot.store(links_.name.node, std::memory_order_release);  // (1) of LiveLinks
       return true;
     }
     return true;

@@ -34,7 +34,7 @@ Status Store::start_background() {
 }
 
 void Store::stop_background() {
-  stopping_.store(true, std::memory_order_release);
+  stopping_.store(true, std::memory_order_release);  // (25)
   wake_follower();
   wake_upkeep();
   if (follower_.joinable()) follower_.join();
@@ -51,31 +51,33 @@ void Store::abandon_background() {
 void Store::wake_follower() {
   if (control_ == nullptr) return;
   ControlBlock& control = control_->block();
-  control.wake.fetch_add(1, std::memory_order_release);
+  control.wake.fetch_add(1, std::memory_order_release);  // (15)
   os_.wake_all(control.wake);
 }
 
 void Store::wake_upkeep() {
-  upkeep_wake_.fetch_add(1, std::memory_order_release);
+  upkeep_wake_.fetch_add(1, std::memory_order_release);  // (27)
   os_.wake_all(upkeep_wake_);
 }
 
 void Store::run_follower() {
   ControlBlock& control = control_->block();
-  while (!stopping_.load(std::memory_order_acquire)) {
-    const std::uint32_t wake = control.wake.load(std::memory_order_acquire);
+  while (!stopping_.load(std::memory_order_acquire)) {                        // (26)
+    const std::uint32_t wake = control.wake.load(std::memory_order_acquire);  // (16)
     if (is_behind()) (void)catch_up();
     free_views();  // what a snapshot held when it was replaced
     const bool keeps = look_after_turn();
-    control.sleepers.fetch_add(1, std::memory_order_seq_cst);  // see wake_followers()
+    // (33) comes before the look at `wake` in wait_on(), see (34) in wake_followers().
+    control.sleepers.fetch_add(1, std::memory_order_seq_cst);
     os_.wait_on(control.wake, wake, keeps ? kKeepNs : kFollowPollNs);
     control.sleepers.fetch_sub(1, std::memory_order_relaxed);
   }
 }
 
 void Store::run_upkeep() {
-  while (!stopping_.load(std::memory_order_acquire)) {
-    const std::uint32_t wake = upkeep_wake_.load(std::memory_order_acquire);
+  while (!stopping_.load(std::memory_order_acquire)) {                        // (26)
+    const std::uint32_t wake = upkeep_wake_.load(std::memory_order_acquire);  // (28)
+    // (30) and (32): what was asked for before the thread was woken.
     if (const auto bytes = spare_bytes_.exchange(0, std::memory_order_acq_rel); bytes != 0) {
       (void)prepare_spare(bytes);
     }

@@ -87,6 +87,7 @@ Status Store::take_upkeep(std::int64_t patience_ns) {
 Status Store::begin_upkeep() {
   const storage::MutexLock lock(write_mutex_);
   AEON_TRY(adopt_manifest());
+  // (13)
   control_->block().manifest_sequence.store(manifest_.state().sequence, std::memory_order_release);
   return remove_orphans();
 }
@@ -161,6 +162,7 @@ Status Store::publish_manifest(storage::ManifestState state) {
   const storage::MutexLock lock(write_mutex_);
   AEON_TRY(manifest_.append(std::move(state)));
   AEON_TRY(adopt_state());
+  // (13)
   control_->block().manifest_sequence.store(manifest_.state().sequence, std::memory_order_release);
   wake_followers();
   return {};

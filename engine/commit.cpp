@@ -173,9 +173,9 @@ void Store::publish_group(std::span<Pending* const> applied) {
   cleanly_closed_ = false;
   ControlBlock& control = control_->block();
   control.log.store(position_.log, std::memory_order_relaxed);
-  control.written.store(visible(), std::memory_order_release);
+  control.written.store(visible(), std::memory_order_release);  // (1)
   control.durable.store(durable_, std::memory_order_relaxed);
-  control.writing.store(0, std::memory_order_release);
+  control.writing.store(0, std::memory_order_release);  // (19)
   for (Pending* pending : applied) {
     pending->ack.commit = pending->frame.header.commit;
     pending->ack.level = pending->level;
@@ -194,10 +194,11 @@ void Store::ask_for_upkeep() {
   bool asked = false;
   if (writer_->past_half() && position_.log != spare_asked_for_) {
     spare_asked_for_ = position_.log;
-    spare_bytes_.store(writer_->next_file_bytes(), std::memory_order_release);
+    spare_bytes_.store(writer_->next_file_bytes(), std::memory_order_release);  // (29)
     asked = true;
   }
   if (view().active().bytes() >= options_.checkpoint_bytes) {
+    // (31) synchronizes-with (32).
     asked = !wants_checkpoint_.exchange(true, std::memory_order_acq_rel) || asked;
   }
   if (asked) wake_upkeep();
@@ -213,11 +214,11 @@ Status Store::append_group(std::span<Pending* const> accepted) {
     reclaiming = reclaiming && pending->prepared != nullptr && pending->prepared->reclaiming;
   }
   std::atomic<std::uint32_t>& writing = control_->block().writing;
-  writing.store(1, std::memory_order_release);
+  writing.store(1, std::memory_order_release);  // (19)
   const Status status =
       writer_->append(frames, reclaiming ? wal::Urgency::reclaiming : wal::Urgency::ordinary);
   if (!status && !writer_->poison()) {
-    writing.store(0, std::memory_order_release);
+    writing.store(0, std::memory_order_release);  // (19)
   } else if (!status) {
     poison(*writer_->poison());
   }
@@ -281,7 +282,7 @@ Status Store::apply_group(std::span<Pending* const> accepted) {
 void Store::poison(const Error& error) {
   if (read_only_reason_.empty()) read_only_reason_ = error.message;
   control_->block().poisoned.store(static_cast<std::uint32_t>(error.os_errno) + 1,
-                                   std::memory_order_release);
+                                   std::memory_order_release);  // (21)
 }
 
 }  // namespace aeon::engine

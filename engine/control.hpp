@@ -14,7 +14,9 @@
 
 namespace aeon::engine {
 
-// Shared between processes: lock-free atomics only, no pointers.
+// Shared between processes: lock-free atomics only, no pointers. Edges are numbered throughout the
+// engine, a store (odd or first) with the loads that synchronize with it; what has no number is
+// relaxed: a figure, a hint, or stored and loaded under one of the locks below.
 struct ControlBlock {
   std::uint64_t magic;
   std::uint32_t version;
@@ -24,18 +26,28 @@ struct ControlBlock {
   // Commits up to this one are whole in the log (page cache) and may be followed.
   // (1) stores synchronize-with (2) loads: the log holds the commits before the number says so.
   std::atomic<std::uint64_t> written;
-  std::atomic<std::uint64_t> durable;            // and these survive power loss
+  std::atomic<std::uint64_t> durable;  // and these survive power loss
   // The log file that is written to. A writer that died in a rotation leaves one without a frame,
   // which no commit leads to. Stored before `written`, under the append lock.
   std::atomic<std::uint64_t> log;
-  std::atomic<std::uint64_t> manifest_sequence;  // of the newest manifest record
-  std::atomic<std::uint32_t> wake;               // futex: changes when written or the manifest do
-  std::atomic<std::uint32_t> sleepers;           // threads that wait for `wake`, roughly
-  std::atomic<std::uint32_t> turn;     // futex: changes when a wanted append lock is given up
-  std::atomic<std::uint32_t> writing;  // 1 while a group is on its way into the log
+  // Of the newest manifest record. (13) stores synchronize-with (14): the record is in its file.
+  std::atomic<std::uint64_t> manifest_sequence;
+  // futex: changes when written or the manifest do. (15) synchronizes-with (16): who sees it
+  // changed sees what it was changed for.
+  std::atomic<std::uint32_t> wake;
+  std::atomic<std::uint32_t> sleepers;  // threads that wait for `wake`, roughly
+  // futex: changes when a wanted append lock is given up. (17) synchronizes-with (18): who sees it
+  // changed finds the lock given up.
+  std::atomic<std::uint32_t> turn;
+  // 1 while a group is on its way into the log. (19) stores synchronize-with (20): who sees 0 again
+  // sees `written` as the group left it.
+  std::atomic<std::uint32_t> writing;
   std::atomic<std::uint32_t> writer_process;  // holds or last held the append lock, or recovers
-  std::atomic<std::uint32_t> poisoned;        // errno + 1 of a failed write or sync, else 0
-  std::atomic<std::uint32_t> closed;          // 1 once the last user has written the closing frame
+  // errno + 1 of a failed write or sync, else 0. (21) synchronizes-with (22): the log is as the
+  // failure left it.
+  std::atomic<std::uint32_t> poisoned;
+  // 1 once the last user has written the closing frame. (23) synchronizes-with (24).
+  std::atomic<std::uint32_t> closed;
   std::atomic<std::uint32_t> kept;            // 1 while the append lock is kept between groups
   std::atomic<std::uint64_t> arrivals;        // processes that have taken the presence lock, ever
   std::atomic<std::uint32_t> upkeep_process;  // holds or last held the upkeep lock

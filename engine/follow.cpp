@@ -133,7 +133,7 @@ Status Store::with_newest_manifest(Status (Store::*step)()) {
 // as long as this opening lasts: there is no need to look for one again.
 Status Store::follow_written() {
   if (control_ == nullptr) return follow_to(UINT64_MAX);
-  AEON_TRY(follow_to(control_->block().written.load(std::memory_order_acquire)));
+  AEON_TRY(follow_to(control_->block().written.load(std::memory_order_acquire)));  // (2)
   if (reader_ == nullptr || reader_->position() != position_) {
     AEON_ASSIGN(reader_, wal::LogReader::open(os_, log_place_, position_));
   }
@@ -235,15 +235,15 @@ Status Store::catch_up() {
     return follow_to(UINT64_MAX);
   }
   ControlBlock& control = control_->block();
-  AEON_TRY(follow_to(control.written.load(std::memory_order_acquire)));
+  AEON_TRY(follow_to(control.written.load(std::memory_order_acquire)));  // (2)
   return is_behind() ? adopt_manifest() : Status{};
 }
 
 // Whether others have committed or settled something that this process does not show yet.
 bool Store::is_behind() const noexcept {
   const ControlBlock& control = control_->block();
-  return control.written.load(std::memory_order_acquire) > visible() ||
-         control.manifest_sequence.load(std::memory_order_acquire) !=
+  return control.written.load(std::memory_order_acquire) > visible() ||  // (2)
+         control.manifest_sequence.load(std::memory_order_acquire) !=    // (14)
              adopted_.load(std::memory_order_relaxed);  // a hint; catch_up() looks again
 }
 
@@ -255,8 +255,8 @@ void Store::wake_followers() {
   std::atomic_thread_fence(std::memory_order_seq_cst);  // (12)
   if (is_alone()) return;
   ControlBlock& control = control_->block();
-  control.wake.fetch_add(1, std::memory_order_seq_cst);
-  if (control.sleepers.load(std::memory_order_seq_cst) != 0) os_.wake_all(control.wake);
+  control.wake.fetch_add(1, std::memory_order_seq_cst);                                   // (15)
+  if (control.sleepers.load(std::memory_order_seq_cst) != 0) os_.wake_all(control.wake);  // (34)
 }
 
 }  // namespace aeon::engine

@@ -24,13 +24,13 @@ static_assert(sizeof(LinkList) == 128);
 
 // One writer; any thread reads.
 struct alignas(64) LiveLinks {
-  // A slot's store (release) synchronizes-with its load (acquire): whoever sees the number of a new
-  // row finds the row.
+  // (1), a slot's store, synchronizes-with (2), its load: whoever sees the number of a new row
+  // finds the row.
   std::atomic<std::uint32_t> nodes[kMaxLinks];
 
   void assign(std::span<const std::uint32_t> links) noexcept {
     for (std::size_t i = 0; i < kMaxLinks; ++i) {
-      nodes[i].store(i < links.size() ? links[i] : kNoNode, std::memory_order_release);
+      nodes[i].store(i < links.size() ? links[i] : kNoNode, std::memory_order_release);  // (1)
     }
   }
 };

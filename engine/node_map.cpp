@@ -9,7 +9,7 @@ namespace {
 std::size_t copy(const LiveLinks& live, std::uint32_t* links) noexcept {
   std::size_t count = 0;
   for (const auto& slot : live.nodes) {
-    links[count] = slot.load(std::memory_order_acquire);
+    links[count] = slot.load(std::memory_order_acquire);  // (2) of LiveLinks
     if (links[count] == kNoNode) break;
     ++count;
   }

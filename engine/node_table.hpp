@@ -47,10 +47,10 @@ class NodeTable {
   template <typename Visit>
   void for_each(Visit&& visit) const {
     for (std::uint32_t b = 0; b < kBranches; ++b) {
-      const Branch* branch = branches_[b].load(std::memory_order_acquire);
+      const Branch* branch = branches_[b].load(std::memory_order_acquire);  // (2)
       if (branch == nullptr) continue;
       for (std::uint32_t l = 0; l < kBranchNodes / kLeafNodes; ++l) {
-        const Leaf* leaf = branch->leaves[l].load(std::memory_order_acquire);
+        const Leaf* leaf = branch->leaves[l].load(std::memory_order_acquire);  // (4)
         if (leaf == nullptr) continue;
         for (std::uint32_t i = 0; i < kLeafNodes; ++i) {
           visit(b * kBranchNodes + l * kLeafNodes + i, leaf->slots[i]);

@@ -200,8 +200,8 @@ Result<bool> Store::enter_presence() {
 // Where somebody else has just settled it, `written` was raised before `writing` was cleared.
 Status Store::settle_doubt() {
   ControlBlock& control = control_->block();
-  if (control.writing.load(std::memory_order_acquire) == 0) {
-    return follow_to(control.written.load(std::memory_order_acquire));
+  if (control.writing.load(std::memory_order_acquire) == 0) {           // (20)
+    return follow_to(control.written.load(std::memory_order_acquire));  // (2)
   }
   const Status turn = take_turn();
   if (turn) {
@@ -214,11 +214,11 @@ Status Store::settle_doubt() {
 
 Status Store::recover_alone() {
   AEON_TRY(control_->lock(LockByte::append, storage::LockMode::exclusive));
-  control_->block().recovering.store(1, std::memory_order_release);
+  control_->block().recovering.store(1, std::memory_order_release);  // (8)
   // Processes of this boot left without closing: a sync of theirs may have failed, and the page
   // cache may show what the device does not have.
   if (control_->valid(os_, palace_) &&
-      control_->block().closed.load(std::memory_order_acquire) == 0) {
+      control_->block().closed.load(std::memory_order_acquire) == 0) {  // (24)
     AEON_TRY(wal::distrust_cache(os_, directory_, manifest_.state().first_log));
   }
   AEON_TRY(load_manifest());
@@ -263,8 +263,8 @@ Status Store::read_to_end() {
     AEON_TRY(writer_->skip_to(end, durable_));
   }
   control.log.store(position_.log, std::memory_order_relaxed);
-  control.written.store(visible(), std::memory_order_release);
-  control.writing.store(0, std::memory_order_release);
+  control.written.store(visible(), std::memory_order_release);  // (1)
+  control.writing.store(0, std::memory_order_release);          // (19)
   return {};
 }
 
@@ -330,7 +330,7 @@ Status Store::close() {
   Status status = take_turn();
   if (status) {
     if (cleanly_closed_) {
-      control_->block().closed.store(1, std::memory_order_release);
+      control_->block().closed.store(1, std::memory_order_release);  // (23)
     } else {
       status = append_closing_frame();
     }
@@ -349,15 +349,15 @@ Status Store::append_closing_frame() {
   encoder.fixed(manifest_.position().file_number);
   encoder.fixed(manifest_.position().records);
   encoder.fixed(manifest_.position().chain);
-  control_->block().writing.store(1, std::memory_order_release);
+  control_->block().writing.store(1, std::memory_order_release);  // (19)
   const Status status = writer_->append_close(storage::as_bytes(payload));
   if (!status) {
     if (writer_->poison()) poison(*writer_->poison());
     return status;
   }
   control_->block().durable.store(writer_->durable_commit(), std::memory_order_relaxed);
-  control_->block().writing.store(0, std::memory_order_release);
-  control_->block().closed.store(1, std::memory_order_release);
+  control_->block().writing.store(0, std::memory_order_release);  // (19)
+  control_->block().closed.store(1, std::memory_order_release);   // (23)
   cleanly_closed_ = true;
   position_ = writer_->position();
   return {};

@@ -72,7 +72,8 @@ class SpaceTail {
   template <typename Visit>
   void for_each_links(Visit&& visit) const {  // visit(node, const LiveLinks&)
     links_.for_each([&](std::uint32_t node, const std::atomic<LiveLinks*>& slot) {
-      if (const LiveLinks* links = slot.load(std::memory_order_acquire)) visit(node, *links);
+      const LiveLinks* links = slot.load(std::memory_order_acquire);  // (4)
+      if (links != nullptr) visit(node, *links);
     });
   }
 

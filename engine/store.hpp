@@ -261,6 +261,8 @@ class Store {
   std::uint64_t arrivals_seen_ AEON_GUARDED_BY(write_mutex_) = 0;
 
   bool has_threads_ = false;  // fixed once open() returns
+  // The threads' own: (25) stops them, (27) wakes, (29) and (31) ask; each store synchronizes-with
+  // the load that has the next number.
   std::atomic<bool> stopping_{false};
   std::atomic<bool> wants_checkpoint_{false};
   std::atomic<std::uint64_t> spare_bytes_{0};  // of a log file to be made ahead; 0: none

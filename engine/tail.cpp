@@ -82,7 +82,8 @@ std::vector<const RowTail*> Tail::partitions() const {
 std::vector<const SpaceTail*> Tail::spaces() const {
   std::vector<const SpaceTail*> spaces;
   for (const auto& slot : spaces_) {
-    if (const SpaceTail* tail = slot.load(std::memory_order_acquire)) spaces.push_back(tail);
+    const SpaceTail* tail = slot.load(std::memory_order_acquire);  // (2)
+    if (tail != nullptr) spaces.push_back(tail);
   }
   return spaces;
 }

@@ -138,7 +138,7 @@ Status Store::take_turn() {
   turn_was_long_ = false;
   Wait wait(control);
   for (;;) {
-    const std::uint32_t turn = control.turn.load(std::memory_order_acquire);
+    const std::uint32_t turn = control.turn.load(std::memory_order_acquire);  // (18)
     const std::int64_t now = os_.monotonic_ns();
     if (!wait.is_behind(now)) {
       AEON_ASSIGN(has_turn_, control_->try_lock(LockByte::append, storage::LockMode::exclusive));
@@ -170,21 +170,21 @@ bool Store::is_turn_wanted() const noexcept {
 
 // The holder of the append lock gets to the end of the log, whoever wrote it.
 Status Store::prepare_turn(ControlBlock& control) {
-  if (control.poisoned.load(std::memory_order_acquire) != 0) {
+  if (control.poisoned.load(std::memory_order_acquire) != 0) {  // (22)
     read_only_reason_ =
         "a write or sync of the log failed in another process; close it everywhere and open it "
         "again";
     return refuse_if_read_only();
   }
   // A holder that died in the middle of a group leaves whole frames, a torn one, or nothing.
-  if (control.writing.load(std::memory_order_acquire) != 0) {
+  if (control.writing.load(std::memory_order_acquire) != 0) {  // (20)
     // Its sync may have failed: then pages that look clean are on no disk.
     reader_.reset();
     AEON_TRY(wal::distrust_cache(os_, directory_, position_.log));
     AEON_TRY(read_to_end());
     return refuse_if_read_only();
   }
-  const CommitNumber written = control.written.load(std::memory_order_acquire);
+  const CommitNumber written = control.written.load(std::memory_order_acquire);  // (2)
   AEON_TRY(follow_to(written));
   if (visible() < written) {
     return fail(Errc::damaged,
@@ -238,7 +238,7 @@ bool Store::is_alone() const noexcept {
 bool Store::find_alone(std::int64_t now) {
   ControlBlock& control = control_->block();
   if (is_alone()) return true;
-  const std::uint64_t arrivals = control.arrivals.load(std::memory_order_acquire);
+  const std::uint64_t arrivals = control.arrivals.load(std::memory_order_acquire);  // after a (10)
   if (arrivals == arrivals_seen_ && now - looked_ns_ < kLookNs) return false;
   arrivals_seen_ = arrivals;
   looked_ns_ = now;
@@ -258,7 +258,7 @@ void Store::release_turn() {
   if (wanted) control.turns_passed.fetch_add(turn_was_long_ ? kLongTurn : 1);
   control_->unlock(LockByte::append);
   if (!wanted) return;
-  turn_given_ = control.turn.fetch_add(1, std::memory_order_release) + 1;
+  turn_given_ = control.turn.fetch_add(1, std::memory_order_release) + 1;  // (17)
   os_.wake_all(control.turn);
 }
 

@@ -7,6 +7,7 @@
 #include <iterator>
 #include <map>
 #include <regex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -134,6 +135,30 @@ Findings waiting_readers(const Source& source) {
   return findings;
 }
 
+// An ordered atomic access of the library names its edge, "(n)", in a comment on its line, on the
+// line after, or in the four lines before.
+Findings unnumbered_edges(const Source& source) {
+  static const std::regex ordered("memory_order_(acquire|release|acq_rel|seq_cst)");
+  static const std::regex edge(R"(//.*\(\d+\))");
+  constexpr std::size_t kBefore = 4;
+  const std::string folder = folder_of(source.path);
+  if (folder == "tests" || folder == "bench" || folder == "api" || folder == "examples") return {};
+  if (source.path == "storage/process_fence.hpp") return {};  // the fences of others' edges
+  std::vector<std::string> lines;
+  for_each_line(source.text, [&](std::size_t, const std::string& line) { lines.push_back(line); });
+  Findings findings;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    if (!std::regex_search(without_comment(lines[i]), ordered)) continue;
+    const std::size_t first = i - std::min(i, kBefore);
+    const std::size_t count = std::min(i + 2, lines.size()) - first;
+    const auto near = std::span(lines).subspan(first, count);
+    const auto names_edge = [](const std::string& line) { return std::regex_search(line, edge); };
+    if (std::ranges::any_of(near, names_edge)) continue;
+    findings.push_back(place(source, i + 1) + ": an ordered access names no edge");
+  }
+  return findings;
+}
+
 Findings unfinished(const Source& source) {
   Findings findings;
   for_each_line(source.text, [&](std::size_t number, const std::string& line) {
@@ -233,6 +258,16 @@ TEST_CASE("only the doors call the system") {
 TEST_CASE("no reader waits at a shared mutex") {
   CHECK(waiting_readers({"engine/a.hpp", "std::" + kSharedMutex}).size() == 1);
   check_all(waiting_readers);
+}
+
+TEST_CASE("every ordered atomic access names its edge") {
+  const std::string load = "  return count_.load(std::memory_order_acquire);";
+  CHECK(unnumbered_edges({"engine/a.hpp", load}).size() == 1);
+  CHECK(unnumbered_edges({"engine/a.hpp", load + "  // (2)"}).empty());
+  CHECK(unnumbered_edges({"wal/a.cpp", "// (2) synchronizes-with (1).\n" + load}).empty());
+  CHECK(unnumbered_edges({"wal/a.cpp", "// (2)\n\n\n\n\n" + load}).size() == 1);
+  CHECK(unnumbered_edges({"engine/a.hpp", "x.load(std::memory_order_relaxed);"}).empty());
+  check_all(unnumbered_edges);
 }
 
 TEST_CASE("nothing is left for later") {
