@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <tuple>
 
 #include <fmt/format.h>
@@ -37,9 +38,19 @@ void put_in_order(PartitionSources& rows, PartitionMap partitions) {
   for (auto& [name, partition] : partitions) rows.partitions.push_back(std::move(partition));
   const auto by_node = [](const auto& item) { return std::tuple(item.space, item.node); };
   std::ranges::sort(rows.ends, {}, by_node);
-  std::ranges::stable_sort(rows.links, {}, by_node);
-  const auto older = std::ranges::unique(rows.links, {}, by_node);
-  rows.links.erase(older.begin(), older.end());
+  // By place as well, so that the newest stays first. (A stable sort of the lists themselves would
+  // go through what the standard library has deprecated, which is an error under Clang.)
+  std::vector<std::size_t> order(rows.links.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  const auto by_place = [&](std::size_t i) { return std::tuple(by_node(rows.links[i]), i); };
+  std::ranges::sort(order, {}, by_place);
+  const auto older =
+      std::ranges::unique(order, {}, [&](std::size_t i) { return by_node(rows.links[i]); });
+  order.erase(older.begin(), older.end());
+  std::vector<NodeLinks> newest;
+  newest.reserve(order.size());
+  for (const std::size_t i : order) newest.push_back(rows.links[i]);
+  rows.links = std::move(newest);
 }
 
 // Copies a run, moving long content out of version records into a blob file.
