@@ -16,6 +16,8 @@ constexpr std::uint64_t kScannedRows = 4096;
 constexpr std::uint64_t kScannedBytes = std::uint64_t{3} << 19;
 // A row met on a walk costs about as much as so many rows of a scan.
 constexpr std::uint64_t kWalkedToScanned = 4;
+// Clusters scanned by a second try.
+constexpr std::uint32_t kMorePages = 24;
 // The bound of a walk stands on this many neighbours at least: one or two say little.
 constexpr std::uint32_t kLeastRank = 10;
 
@@ -42,7 +44,7 @@ Scratch& scratch() {
 }
 
 // INT8 tells neighbours apart to within a few ranks; so many more than asked are rescored.
-std::size_t rescored_for(std::uint32_t k) { return k + std::max<std::size_t>(20, k / 2); }
+std::size_t rescored_for(std::uint32_t k) { return k + std::max<std::size_t>(12, k / 2); }
 
 }  // namespace
 
@@ -88,23 +90,26 @@ Result<bool> search_graph(const Reading& reading, const VectorSearch& search, An
   const Distance distance(space.spec.metric, own.scorer.scale(), own.scorer.norm(),
                           figures.largest_norm);
   bool damaged = false;
-  own.walk.begin(own.map, own.scorer.codes(), distance,
-                 {.rank = std::max(search.k, kLeastRank),
-                  .slack = effort.slack,
-                  .patience = effort.patience,
-                  .copies = std::max(search.k, kLeastRank),
-                  .most_rows = figures.rows / kWalkedToScanned});
-  own.seeds.scan(reading, space.number, search.tenant, own.scorer.promises(), effort.pages,
-                 own.walk, damaged);
-  if (!own.walk.run()) return false;
-  const auto found = own.walk.found();
-  if (found.size() < search.k) return false;
-  if (figures.spread.is_chance(own.walk.bound() / (1 + effort.slack),
-                               std::max(search.k, kLeastRank), static_cast<double>(figures.rows),
-                               space.spec.metric)) {
-    return false;
+  const auto walk = [&](const Effort& with, Ranking ranking) {
+    own.walk.begin(own.map, own.scorer.codes(), distance,
+                   {.rank = std::max(search.k, kLeastRank),
+                    .slack = with.slack,
+                    .patience = with.patience,
+                    .copies = std::max(search.k, kLeastRank),
+                    .most_rows = figures.rows / kWalkedToScanned});
+    own.seeds.scan(reading, space.number, search.tenant, own.scorer.promises(), with.pages, ranking,
+                   own.walk, damaged);
+    return own.walk.run() && own.walk.found().size() >= search.k &&
+           !figures.spread.is_chance(own.walk.bound() / (1 + with.slack),
+                                     std::max(search.k, kLeastRank),
+                                     static_cast<double>(figures.rows), space.spec.metric);
+  };
+  // Where what was found is no nearer than chance, the walk may have set out in the wrong place.
+  if (!walk(effort, Ranking::by_district)) {
+    const Effort more{std::max(kMorePages, effort.pages), effort.slack, effort.patience};
+    if (!walk(more, Ranking::all)) return false;
   }
-
+  const auto found = own.walk.found();
   const std::size_t rescored = std::min(found.size(), rescored_for(search.k));
   std::ranges::nth_element(found, found.begin() + static_cast<std::ptrdiff_t>(rescored), {},
                            &Walk::Neighbour::distance);

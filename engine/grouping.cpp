@@ -14,7 +14,6 @@ namespace aeon::engine {
 
 namespace {
 
-constexpr std::uint32_t kWantedRows = 160;  // of a group, on average
 constexpr std::uint32_t kBranches = 64;
 constexpr std::uint32_t kSamplesPerBranch = 48;
 constexpr std::size_t kSampleBytes = std::size_t{32} << 20;
@@ -108,18 +107,18 @@ class Tree {
       }
     }
     out_.order.reserve(root.count);
+    wanted_ = wanted_group_rows(root.count);
     split(root, false);
   }
 
  private:
   // `divided`: the node lies in a district already, or the whole tree is too small for any.
   void split(Node& node, bool divided) {
-    if (node.count <= kGroupRows) {
+    if (node.count <= wanted_ + wanted_ / 2) {
       emit(node.places);
       return;
     }
-    const std::uint32_t branches =
-        std::clamp((node.count + kWantedRows - 1) / kWantedRows, 2U, kBranches);
+    const std::uint32_t branches = std::clamp((node.count + wanted_ - 1) / wanted_, 2U, kBranches);
     Centroids centroids = train(node, branches);
     std::vector<std::uint32_t> nearest(node.count);
     std::uint32_t at = 0;
@@ -223,7 +222,7 @@ class Tree {
   // Copies of one row, or rows as good as that.
   void cut(std::span<const RowPlace> places) {
     while (!places.empty()) {
-      const std::size_t count = std::min<std::size_t>(places.size(), kWantedRows);
+      const std::size_t count = std::min<std::size_t>(places.size(), wanted_);
       emit(places.first(count));
       places = places.subspan(count);
     }
@@ -261,6 +260,7 @@ class Tree {
   const Metric metric_;
   const std::uint32_t dimension_;
   const std::size_t stride_;
+  std::uint32_t wanted_ = 0;  // rows of a group
   Grouping& out_;
 };
 

@@ -1,5 +1,5 @@
 // Groups rows by nearness: a tree of k-means over INT8 rows (Lloyd; the tree as in hierarchical
-// k-means, Nister and Stewenius 2006), cut where a node holds at most kGroupRows. Neighbours come
+// k-means, Nister and Stewenius 2006), cut where a node is small enough. Neighbours come
 // to lie in one group, so that a search reads a few groups instead of everything.
 //
 // Distances are Euclidean, between rows scaled to length 1 where the metric is the cosine. Training
@@ -8,6 +8,8 @@
 // into groups as they come. The same rows in the same order give the same groups.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -17,7 +19,12 @@
 
 namespace aeon::engine {
 
-inline constexpr std::uint32_t kGroupRows = 256;  // at most, in one group
+// Rows of a group on average. A search ranks all groups and scans a few: more rows make larger
+// groups, so that neither becomes the most of its work.
+[[nodiscard]] inline std::uint32_t wanted_group_rows(std::uint64_t rows) noexcept {
+  const double wanted = std::sqrt(static_cast<double>(rows)) / 3;
+  return static_cast<std::uint32_t>(std::clamp(wanted, 160.0, 512.0));
+}
 
 inline constexpr std::uint32_t kDistrictRows = 20'000;
 

@@ -85,7 +85,8 @@ class Linker {
       walk_.begin(map_, codes_, distance, {.rank = kBeam, .copies = kCopies});
       bool damaged = false;  // fewer links then
       seeds_.scan(reading_, mates_.space, mates_.tenant,
-                  Promises(codes_, row.scale, row.norm, mates_.metric), kSeedPages, walk_, damaged);
+                  Promises(codes_, row.scale, row.norm, mates_.metric), kSeedPages,
+                  Ranking::by_district, walk_, damaged);
       (void)walk_.run();  // has no bound to give up at
       for (const Walk::Neighbour& found : walk_.found()) {
         near_.push_back({distance_to(found.packed), found.node, found.packed});

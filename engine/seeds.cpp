@@ -9,10 +9,10 @@ namespace {
 // Tails up to this size are scanned whole.
 constexpr std::uint64_t kSmallTail = 512;
 // Fewer clusters are ranked one by one, more by districts first.
-constexpr std::uint32_t kFlatClusters = 1024;
-// Ranked in the nearest districts for each page that is wanted, at least.
-constexpr std::uint32_t kDistrictsAPage = 2;
-constexpr std::uint32_t kFewestDistricts = 8;
+constexpr std::uint32_t kFlatClusters = 4096;
+// Of the districts the nearest are looked into: this share, and so many at least.
+constexpr std::size_t kDistrictShare = 4;
+constexpr std::size_t kFewestDistricts = 16;
 
 }  // namespace
 
@@ -44,13 +44,14 @@ PartitionFigures partition_figures(const Reading& reading, std::uint32_t space,
 }
 
 void Seeds::scan(const Reading& reading, std::uint32_t space, std::uint32_t tenant,
-                 const Promises& promises, std::uint32_t pages, Walk& walk, bool& damaged) {
+                 const Promises& promises, std::uint32_t pages, Ranking ranking, Walk& walk,
+                 bool& damaged) {
   pages_.clear();
   for (const auto& segment : reading.view.segments()) {
     const PartitionView* partition = segment->partition(space, tenant);
     if (partition == nullptr) continue;
     if (const auto route = partition->route()) {
-      rank(*partition, *route, promises, pages);
+      rank(*partition, *route, promises, ranking);
     } else if (partition->entry().clusters == 0) {
       walk.scan(partition->block(0, partition->rows(), damaged));
     } else {
@@ -75,8 +76,9 @@ void Seeds::scan(const Reading& reading, std::uint32_t space, std::uint32_t tena
 }
 
 void Seeds::rank(const PartitionView& partition, const RouteView& route, const Promises& promises,
-                 std::uint32_t pages) {
-  if (route.clusters.count <= kFlatClusters || route.districts.count == 0) {
+                 Ranking ranking) {
+  if (ranking == Ranking::all || route.clusters.count <= kFlatClusters ||
+      route.districts.count == 0) {
     rank_clusters(partition, route, promises, 0, route.clusters.count);
     return;
   }
@@ -86,7 +88,7 @@ void Seeds::rank(const PartitionView& partition, const RouteView& route, const P
   for (std::uint32_t i = 0; i < route.districts.count; ++i)
     districts_.emplace_back(promised_[i], i);
   const std::size_t best =
-      std::min<std::size_t>(districts_.size(), std::max(kFewestDistricts, kDistrictsAPage * pages));
+      std::min(districts_.size(), std::max(kFewestDistricts, districts_.size() / kDistrictShare));
   std::ranges::partial_sort(districts_, districts_.begin() + static_cast<std::ptrdiff_t>(best),
                             std::greater{});
   for (std::size_t i = 0; i < best; ++i) {

@@ -22,13 +22,17 @@ struct PartitionFigures {
 [[nodiscard]] PartitionFigures partition_figures(const Reading& reading, std::uint32_t space,
                                                  std::uint32_t tenant);
 
+// Whether many clusters may be ranked by their districts first, which is cheaper and misses some.
+enum class Ranking : std::uint8_t { by_district, all };
+
 // Buffers are kept between uses: one object a thread.
 class Seeds {
  public:
   // Scans `pages` clusters and the tails into `walk`. Sets `damaged` where something could not be
   // read and was left out.
   void scan(const Reading& reading, std::uint32_t space, std::uint32_t tenant,
-            const Promises& promises, std::uint32_t pages, Walk& walk, bool& damaged);
+            const Promises& promises, std::uint32_t pages, Ranking ranking, Walk& walk,
+            bool& damaged);
 
  private:
   struct Page {
@@ -38,7 +42,7 @@ class Seeds {
     std::uint32_t count = 0;
   };
   void rank(const PartitionView& partition, const RouteView& route, const Promises& promises,
-            std::uint32_t pages);
+            Ranking ranking);
   void rank_clusters(const PartitionView& partition, const RouteView& route,
                      const Promises& promises, std::uint32_t first, std::uint32_t last);
 

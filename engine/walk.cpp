@@ -11,8 +11,11 @@ namespace {
 
 constexpr auto kFarther = [](const auto& a, const auto& b) { return a.distance > b.distance; };
 
-// As many scanned rows are sought out before the limit is known; beyond it they follow if near.
-constexpr std::size_t kFirstStarts = 24;
+// How many of the scanned rows a walk sets out from: enough to know a limit and to begin at several
+// places. The others are met again if they are near.
+constexpr std::size_t starts_for(std::uint32_t rank) {
+  return std::max<std::size_t>(24, 2 * std::size_t{rank});
+}
 
 void prefetch_row(const std::byte* packed, std::size_t bytes) noexcept {
   for (std::size_t at = 0; at < bytes; at += 64) __builtin_prefetch(packed + at);
@@ -33,6 +36,7 @@ void Walk::begin(NodeMap& map, const simd::Int8Query& codes, const Distance& dis
   scanned_ = 0;
   walked_ = 0;
   visited_.clear();
+  cut_ = std::numeric_limits<float>::infinity();
   starts_.clear();
   open_.clear();
   nearest_.clear();
@@ -49,23 +53,32 @@ void Walk::scan(const RowBlock& block) {
                                 sums, dots);
     for (std::uint32_t i = 0; i < count; ++i) {
       const std::uint32_t row = first + i;
+      const float distance = (*distance_)(block.scales[row], block.norms[row], dots[i]);
+      if (distance > cut_) continue;
       starts_.push_back(
-          {(*distance_)(block.scales[row], block.norms[row], dots[i]), block.nodes[row],
+          {distance, block.nodes[row],
            reinterpret_cast<const std::byte*>(block.codes + row * block.stride) - sizeof(RowHead)});
     }
+    if (starts_.size() >= 4 * starts_for(limits_.rank)) tighten();
   }
   scanned_ += block.count;
 }
 
+// Keeps the nearest of the starts so far.
+void Walk::tighten() {
+  const std::size_t kept = std::min(starts_.size(), starts_for(limits_.rank));
+  if (kept == starts_.size()) return;
+  const auto last = starts_.begin() + static_cast<std::ptrdiff_t>(kept);
+  std::ranges::nth_element(starts_, last, {}, &Neighbour::distance);
+  cut_ = last->distance;
+  starts_.erase(last, starts_.end());
+}
+
 void Walk::set_out() {
-  const std::size_t first =
-      std::min(starts_.size(), std::max<std::size_t>(kFirstStarts, 2 * limits_.rank));
-  std::ranges::nth_element(starts_, starts_.begin() + static_cast<std::ptrdiff_t>(first), {},
-                           &Neighbour::distance);
+  tighten();
   for (const Neighbour& start : starts_) {
     // A tail's sample holds rows that may be met again as themselves.
-    if (start.distance > limit_ || !visited_.insert(start.node)) continue;
-    consider(start);
+    if (start.distance <= limit_ && visited_.insert(start.node)) consider(start);
   }
 }
 
@@ -77,7 +90,8 @@ bool Walk::run() {
     std::ranges::pop_heap(open_, kFarther);
     open_.pop_back();
     if (is_one_more_copy(step.distance)) continue;
-    if (followed_ == 1 && ++idle_ > limits_.patience) break;  // copies count once
+    if (!open_.empty()) map_->prefetch_links(open_.front().node);  // the next, more often than not
+    if (followed_ == 1 && ++idle_ > limits_.patience) break;       // copies count once
     expand(step.node);
   }
   return true;

@@ -62,6 +62,7 @@ class Walk {
   };
   static constexpr std::uint32_t kStep = 256;
 
+  void tighten();
   void set_out();
   void consider(const Neighbour& row);
   void expand(std::uint32_t node);
@@ -79,7 +80,8 @@ class Walk {
   std::uint64_t scanned_ = 0;
   std::uint64_t walked_ = 0;
   Visited visited_;
-  std::vector<Neighbour> starts_;  // scanned rows
+  float cut_ = 0;                  // scanned rows beyond it are no starts
+  std::vector<Neighbour> starts_;  // the nearest of the scanned rows
   std::vector<Step> open_;         // min-heap by distance: rows whose links were not followed
   std::vector<float> nearest_;     // max-heap of the `rank` least distances of visible rows
   std::vector<Neighbour> found_;
