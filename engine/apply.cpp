@@ -131,6 +131,7 @@ class Application {
     if (!parse_links(body, links_) || catalog_.at(links_.name.space) == nullptr) return malformed();
     own_links_.clear();
     for (const LinkChange& change : links_.changes) own_links_.push_back(change.neighbour);
+    if (links_.landmark && !tail_.add_landmark(links_.name)) return false;
     if (tail_.edit_links(links_.name, own_links_) == nullptr) return false;
     for (const LinkChange& change : links_.changes) {
       if (change.kind != LinkChange::Kind::none && !change_links(change)) return false;

@@ -48,7 +48,7 @@ std::size_t rescored_for(std::uint32_t k) { return k + std::max<std::size_t>(12,
 
 }  // namespace
 
-Effort Effort::for_recall(float recall) noexcept {
+Effort Effort::for_recall(float recall, Metric metric) noexcept {
   struct Level {
     float recall;
     float pages;
@@ -65,9 +65,12 @@ Effort Effort::for_recall(float recall) noexcept {
   const Level& high = kLevels[above];
   const float share = (recall - low.recall) / (high.recall - low.recall);
   const auto between = [share](float from, float to) { return from + share * (to - from); };
-  return {static_cast<std::uint32_t>(between(low.pages, high.pages) + 0.5F),
-          between(low.slack, high.slack),
-          static_cast<std::uint32_t>(between(low.patience, high.patience) + 0.5F)};
+  // A query of an inner product lies at a distance from all rows, longer ones in front of nearer
+  // ones: what is to be found stands out less.
+  const float factor = metric == Metric::dot ? 2 : 1;
+  return {static_cast<std::uint32_t>(factor * between(low.pages, high.pages) + 0.5F),
+          factor * between(low.slack, high.slack),
+          static_cast<std::uint32_t>(factor * between(low.patience, high.patience) + 0.5F)};
 }
 
 SearchPlan plan_search(const Reading& reading, const VectorSearch& search) {
@@ -84,7 +87,7 @@ Result<bool> search_graph(const Reading& reading, const VectorSearch& search, An
   Scratch& own = scratch();
   const SpaceInfo& space = *search.space;
   const PartitionFigures figures = partition_figures(reading, space.number, search.tenant);
-  const Effort effort = Effort::for_recall(search.recall);
+  const Effort effort = Effort::for_recall(search.recall, space.spec.metric);
   own.scorer.prepare(search.vector, space.spec.metric);
   own.map.open(reading, space.number);
   const Distance distance(space.spec.metric, own.scorer.scale(), own.scorer.norm(),

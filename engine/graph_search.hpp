@@ -12,7 +12,7 @@ struct Effort {
   std::uint32_t pages = 1;  // clusters scanned for seeds
   float slack = 0;          // see walk.hpp
   std::uint32_t patience = 0;
-  [[nodiscard]] static Effort for_recall(float recall) noexcept;
+  [[nodiscard]] static Effort for_recall(float recall, Metric metric) noexcept;
 };
 
 // How a search is best done.

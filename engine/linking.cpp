@@ -47,12 +47,17 @@ class Linker {
     largest_norm_ = figures_.largest_norm;
   }
 
-  void link(const QuantisedRow& row, NodeName name, std::vector<PreparedLink>& links) {
+  void link(NodeName name, PreparedRow& prepared) {
+    const QuantisedRow& row = prepared.row;
+    std::vector<PreparedLink>& links = prepared.links;
     new_row_ = pack(row);
     new_name_ = name;
     largest_norm_ = std::max(largest_norm_, row.norm);
     gather(row);
     choose();
+    // Where nothing is nearer than chance, whoever comes next to this place must be able to find
+    // it.
+    prepared.landmark = near_.empty() || is_far(near_.front());
     std::vector<NodeName> own;
     for (const Candidate& candidate : chosen_) own.push_back(candidate.name);
     links.clear();
@@ -74,6 +79,14 @@ class Linker {
     std::memcpy(packed.get() + sizeof head, row.codes.data(), row.codes.size());
     mates_.rows.push_back(std::move(packed));
     return mates_.rows.back().get();
+  }
+
+  [[nodiscard]] bool is_far(const Candidate& nearest) const {
+    const std::int32_t dot =
+        kernels_.dot_i8(codes_of(new_row_), codes_of(nearest.packed), mates_.dimension);
+    return figures_.spread.is_chance(
+        spread_distance(mates_.metric, head_of(new_row_), head_of(nearest.packed), dot), 1,
+        static_cast<double>(figures_.rows), mates_.metric);
   }
 
   // The nearest kBeam rows, settled ones and mates, into near_.
@@ -269,7 +282,7 @@ class BatchLinker {
         const NodeName name = kInBatch + ordinals_[row.space]++;
         if (Group* group = group_of(row.space, owner)) {
           group->mates.names.push_back(name);
-          group->linker->link(row.row, name, row.links);
+          group->linker->link(name, row);
         }
       }
     }

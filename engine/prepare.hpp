@@ -18,7 +18,8 @@ namespace aeon::engine {
 struct PreparedRow {
   std::string space;
   QuantisedRow row;
-  std::vector<PreparedLink> links;  // link_rows() fills them in
+  std::vector<PreparedLink> links;  // link_rows() fills in both
+  bool landmark = false;
 };
 
 struct PreparedBatch {

@@ -102,6 +102,7 @@ void RecordWriter::links(const LinksOperation& operation) {
   Encoder encoder(body_);
   encoder.varint(operation.name.space);
   encoder.varint(operation.name.node);
+  encoder.fixed(static_cast<std::uint8_t>(operation.landmark));
   for (const LinkChange& change : operation.changes) {
     encoder.fixed(static_cast<std::uint8_t>(change.kind));
     encoder.fixed(change.neighbour);
@@ -223,6 +224,9 @@ bool parse_links(std::string_view body, LinksOperation& operation) {
   operation.changes.clear();
   if (!decode_number(decoder, operation.name.space)) return false;
   if (!decode_number(decoder, operation.name.node)) return false;
+  const auto flags = decoder.fixed<std::uint8_t>();
+  if (flags > 1) return false;
+  operation.landmark = flags == 1;
   while (decoder.ok() && !decoder.at_end()) {
     LinkChange change;
     change.kind = static_cast<LinkChange::Kind>(decoder.fixed<std::uint8_t>());

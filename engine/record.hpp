@@ -56,6 +56,7 @@ struct RowOperation {
 };
 struct LinksOperation {
   RowName name;
+  bool landmark = false;  // nothing is near it: searches of the tail are to look at it
   std::vector<LinkChange> changes;
 };
 struct EndOperation {

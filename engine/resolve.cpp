@@ -229,13 +229,14 @@ class Resolver {
 
   // Rows of the batch get their numbers here, in the order in which they were named.
   void write_links(RowName name, const PreparedRow& row) {
-    if (row.links.empty()) return;
+    if (row.links.empty() && !row.landmark) return;
     const std::uint32_t first = first_nodes_[name.space];
     const auto number = [first](NodeName node) {
       return node < kInBatch ? static_cast<std::uint32_t>(node)
                              : first + static_cast<std::uint32_t>(node - kInBatch);
     };
     links_.name = name;
+    links_.landmark = row.landmark;
     links_.changes.clear();
     for (const PreparedLink& link : row.links) {
       links_.changes.push_back({number(link.neighbour), number(link.victim), link.kind});

@@ -86,6 +86,29 @@ const std::byte* RowTail::append(storage::Arena& arena, const RowData& row, cons
   return packed;
 }
 
+bool RowTail::add_landmark(storage::Arena& arena, const Chunk& chunk, std::uint32_t index) {
+  if (samples_.count() * kLargestShare > rows_.count()) return true;
+  const std::byte* packed = chunk.rows + index * packed_stride(dimension_);
+  const RowHead head = head_of(packed);
+  const std::size_t precise = precise_bytes(precision_, dimension_);
+  const auto text = [](const void* bytes, std::size_t count) {
+    return std::string_view(static_cast<const char*>(bytes), count);
+  };
+  const RowData row{head.scale,
+                    head.norm,
+                    head.error,
+                    chunk.exponents[index],
+                    head.sum,
+                    text(codes_of(packed), dimension_),
+                    text(chunk.precise + index * precise, precise)};
+  const RowStamp stamp{
+      head.id,           head.born, chunk.times[index], chunk.nodes[index], chunk.sessions[index],
+      chunk.kinds[index]};
+  if (write(arena, samples_, row, stamp) == nullptr) return false;
+  samples_.publish();
+  return true;
+}
+
 // Compares a new sample with some before it, spread over all of them: neighbours in time are often
 // alike.
 void RowTail::note_spread(const std::byte* sample) {

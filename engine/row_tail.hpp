@@ -1,8 +1,8 @@
 // The RAM tail of one (space, tenant): packed rows and columns, in chunks that never move. One
 // writer appends; any thread reads blocks meanwhile, wait-free.
 //
-// Every kSampleEvery-th row is copied to a run of its own: a sample of the tail that a search scans
-// in one sweep to find where to begin.
+// Every kSampleEvery-th row, and every landmark, is copied to a run of its own: a sample of the
+// tail that a search scans in one sweep to find where to begin.
 #pragma once
 
 #include <algorithm>
@@ -29,6 +29,7 @@ struct RowStamp {
 class RowTail {
  public:
   static constexpr std::uint32_t kSampleEvery = 64;
+  static constexpr std::uint64_t kLargestShare = 8;  // one row in so many is in the sample at most
 
   // Rows in one piece of memory, written once per row.
   struct Chunk {
@@ -55,6 +56,9 @@ class RowTail {
   [[nodiscard]] const std::byte* append(storage::Arena& arena, const RowData& row,
                                         const RowStamp& stamp);
   [[nodiscard]] const Chunk* last() const noexcept { return rows_.last; }
+  // Writer only: a published row joins the sample, unless that has grown past its share already.
+  // False when the arena has no memory left.
+  [[nodiscard]] bool add_landmark(storage::Arena& arena, const Chunk& chunk, std::uint32_t index);
 
   // The chunks as they are now, each with the rows published so far. Wait-free, any thread.
   template <typename Visit>

@@ -67,6 +67,14 @@ bool Tail::end_row(RowName name, CommitNumber commit) {
   return space_of_writer(name.space).end_row(arena_, name.node, commit);
 }
 
+bool Tail::add_landmark(RowName name) {
+  const SpaceTail::Row row = space_of_writer(name.space).row(name.node);
+  if (row.packed == nullptr) return true;
+  // Made by find_or_add() of this writer.
+  auto& rows = const_cast<RowTail&>(*row.tail);
+  return rows.add_landmark(arena_, *row.chunk, rows.index_in(*row.chunk, row.packed));
+}
+
 LiveLinks* Tail::edit_links(RowName name, std::span<const std::uint32_t> before) {
   return space_of_writer(name.space).edit_links(arena_, name.node, before);
 }

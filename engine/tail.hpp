@@ -55,6 +55,8 @@ class Tail {
   [[nodiscard]] bool end_row(RowName name, CommitNumber commit);
   // See SpaceTail::edit_links().
   [[nodiscard]] LiveLinks* edit_links(RowName name, std::span<const std::uint32_t> before);
+  // The row, which must be here, becomes a landmark (row_tail.hpp).
+  [[nodiscard]] bool add_landmark(RowName name);
   void add_header(const wal::CommitHeader& header) { headers_.push_back(header); }
   void freeze(const Counters& counters) { counters_ = counters; }
 
