@@ -56,6 +56,14 @@ TEST_CASE("a fence raised for the process orders a store and a load of another t
   REQUIRE(count_both_blind(3000, has_process_fence()) == 0);
 }
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+TEST_CASE("under the thread sanitizer both sides run a fence that it can see") {
+  REQUIRE_FALSE(has_process_fence());
+}
+#endif
+#endif
+
 TEST_CASE("where the kernel raises no fence both sides run one themselves") {
   REQUIRE(count_both_blind(3000, false) == 0);
 }
