@@ -20,7 +20,6 @@ constexpr std::int64_t kUpkeepPollNs = 60'000'000'000;
 
 Status Store::start_background() {
   try {
-    sync_helper_ = std::make_unique<SyncHelper>();
     follower_ = std::thread([this] { run_follower(); });
     upkeep_ = std::thread([this] { run_upkeep(); });
     has_threads_ = true;
@@ -45,7 +44,6 @@ void Store::stop_background() {
 void Store::abandon_background() {
   if (follower_.joinable()) follower_.detach();
   if (upkeep_.joinable()) upkeep_.detach();
-  static_cast<void>(sync_helper_.release());
 }
 
 void Store::wake_follower() {

@@ -11,9 +11,9 @@ namespace aeon::engine {
 
 namespace {
 
-// From this size on a group is applied while the device syncs it. Handing the sync to another
-// thread and back costs about as much as applying this many bytes.
-constexpr std::size_t kOverlapBytes = std::size_t{32} << 10;
+// From this size on a group is applied while the device writes it. To ask for that costs about as
+// much as applying this many bytes.
+constexpr std::size_t kOverlapBytes = std::size_t{8} << 10;
 
 }  // namespace
 
@@ -226,9 +226,9 @@ Status Store::append_group(std::span<Pending* const> accepted) {
 }
 
 // One sync if any commit of the group asks for it. Nobody sees what is applied before it is
-// published, so a large group is applied while the device syncs. When the sync fails after that the
-// tail holds commits that stay invisible for good: nothing is committed or settled in this opening
-// any more.
+// published, so a large group is applied while the device writes. When the sync fails after that
+// the tail holds commits that stay invisible for good: nothing is committed or settled in this
+// opening any more.
 Status Store::sync_and_apply(std::span<Pending* const> accepted) {
   bool sync = false;
   bool overlap = true;
@@ -240,23 +240,20 @@ Status Store::sync_and_apply(std::span<Pending* const> accepted) {
   }
   if (!sync) return apply_group(accepted);
   turn_was_long_ = true;
-  Status synced;
-  Status applied;
-  if (overlap && bytes >= kOverlapBytes && sync_helper_ != nullptr) {
-    const Counters counters = counters_;
-    const wal::LogPosition position = position_;
-    sync_helper_->start(*writer_);
-    applied = apply_group(accepted);
-    synced = sync_helper_->wait();
-    if (!synced) {
-      counters_ = counters;
-      position_ = position;
-    }
-  } else {
-    synced = writer_->sync();
-    if (synced) applied = apply_group(accepted);
+  if (!overlap || bytes < kOverlapBytes) {
+    const Status synced = writer_->sync();
+    if (synced) return apply_group(accepted);
+    poison(synced.error());
+    return synced;
   }
+  const Counters counters = counters_;
+  const wal::LogPosition position = position_;
+  writer_->begin_sync();
+  const Status applied = apply_group(accepted);
+  const Status synced = writer_->sync();
   if (synced) return applied;
+  counters_ = counters;
+  position_ = position;
   poison(synced.error());
   return synced;
 }

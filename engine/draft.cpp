@@ -18,6 +18,10 @@ auto* look_up(Map& now, Map& accepted, const Key& key) {
 
 template <typename Map>
 void move_map(Map& from, Map& to) {
+  if (to.empty()) {
+    to.swap(from);
+    return;
+  }
   for (auto& [key, value] : from) to.insert_or_assign(key, std::move(value));
   from.clear();
 }

@@ -10,6 +10,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include <boost/unordered/unordered_flat_map.hpp>
+
 #include "engine/counters.hpp"
 #include "engine/view.hpp"
 
@@ -36,6 +38,8 @@ class Draft {
   Draft(const Reading& reading, const Counters& counters, NameNumbers& known)
       : reading_(reading), known_(known), counters_(counters), accepted_counters_(counters) {}
 
+  // A commit of about so many memories is going to be resolved.
+  void expect(std::size_t memories) { now_.versions.reserve(memories); }
   // The commit being resolved joins the draft, or is forgotten.
   void accept();
   void reject();
@@ -84,11 +88,11 @@ class Draft {
     }
   };
   struct Layer {
-    std::unordered_map<KeyName, MemoryId, Hash> keys;
-    std::unordered_map<std::uint64_t, MemoryId> session_ends;  // tenant << 32 | session
-    std::unordered_map<std::string, std::uint32_t> names;      // by encoded name key
-    std::unordered_map<MemoryId, VersionState> versions;
-    std::unordered_map<std::string, std::uint32_t> spaces;
+    boost::unordered_flat_map<KeyName, MemoryId, Hash> keys;
+    boost::unordered_flat_map<std::uint64_t, MemoryId> session_ends;  // tenant << 32 | session
+    boost::unordered_flat_map<std::string, std::uint32_t> names;      // by encoded name key
+    boost::unordered_flat_map<MemoryId, VersionState> versions;
+    boost::unordered_flat_map<std::string, std::uint32_t> spaces;
     std::map<Edge, EdgeChange> edges;
     void move_into(Layer& other);
     void clear();

@@ -1,5 +1,6 @@
 #include "engine/prepare.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -9,6 +10,7 @@
 #include "engine/text/embedder.hpp"
 #include "engine/text/utf8.hpp"
 #include "graph/keys.hpp"
+#include "simd/kernels.hpp"
 
 namespace aeon::engine {
 
@@ -243,13 +245,13 @@ Status check_vector(std::span<const float> values, std::string_view model, const
                 fmt::format("{} was made by model \"{}\"; space \"{}\" takes vectors of \"{}\"",
                             where, model, spec.name, spec.model));
   }
-  float largest = 0;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (!std::isfinite(values[i])) {
-      return fail(Errc::not_finite, fmt::format("{} holds NaN or infinity at index {}", where, i));
-    }
-    largest = std::max(largest, std::fabs(values[i]));
+  const simd::Kernels& kernels = simd::kernels();
+  if (!kernels.all_finite_f32(values.data(), values.size())) {
+    const auto bad = std::ranges::find_if_not(values, [](float v) { return std::isfinite(v); });
+    return fail(Errc::not_finite,
+                fmt::format("{} holds NaN or infinity at index {}", where, bad - values.begin()));
   }
+  const float largest = kernels.max_abs_f32(values.data(), values.size());
   if (largest == 0 && spec.metric == Metric::cosine) {
     return fail(Errc::zero_vector, fmt::format("{} is zero and has no direction; space \"{}\" "
                                                "compares by cosine",

@@ -37,13 +37,31 @@ bool decode_row_names(Decoder& decoder, std::vector<RowName>& rows) {
 
 }  // namespace
 
+void RecordWriter::count(OperationKind kind) noexcept {
+  kinds_ |= kind_bit(kind);
+  ++operations_;
+}
+
 void RecordWriter::close(OperationKind kind) {
   Encoder encoder(out_);
   encoder.fixed(static_cast<std::uint8_t>(kind));
   encoder.bytes(body_);
   body_.clear();
-  kinds_ |= kind_bit(kind);
-  ++operations_;
+  count(kind);
+}
+
+RecordWriter::Place RecordWriter::open(OperationKind kind, std::size_t expected) {
+  out_.push_back(static_cast<char>(kind));
+  const Place place{out_.size(), out_.size() + storage::varint_bytes(expected)};
+  out_.resize(place.body);
+  return place;
+}
+
+void RecordWriter::close(OperationKind kind, Place place) {
+  std::string length;
+  Encoder(length).varint(out_.size() - place.body);
+  out_.replace(place.length, place.body - place.length, length);
+  count(kind);
 }
 
 void encode_space(std::string& out, const SpaceSpec& spec) {
@@ -70,8 +88,12 @@ void RecordWriter::name(const NameOperation& operation) {
   close(OperationKind::name);
 }
 
-void RecordWriter::version(const VersionOperation& operation) {
-  Encoder encoder(body_);
+void RecordWriter::version(const VersionOperation& operation, const VersionRecord& record) {
+  constexpr std::size_t kFixed = 32;
+  const Place place =
+      open(OperationKind::version,
+           kFixed + record.key.size() + record.metadata.size() + record.content.size());
+  Encoder encoder(out_);
   encoder.varint(operation.id);
   std::uint8_t flags = 0;
   if (operation.is_new) flags |= kIsNew;
@@ -80,12 +102,15 @@ void RecordWriter::version(const VersionOperation& operation) {
   encoder.fixed(flags);
   if (operation.leaves_time) encoder.fixed(operation.old_time);
   encode_row_names(encoder, operation.ended);
-  encoder.raw(operation.record);
-  close(OperationKind::version);
+  encode_version(out_, record);
+  close(OperationKind::version, place);
 }
 
 void RecordWriter::row(const RowOperation& operation) {
-  Encoder encoder(body_);
+  constexpr std::size_t kFixed = 24;
+  const Place place =
+      open(OperationKind::row, kFixed + operation.row.codes.size() + operation.row.precise.size());
+  Encoder encoder(out_);
   encoder.varint(operation.name.space);
   encoder.varint(operation.name.node);
   encoder.fixed(operation.row.scale);
@@ -95,7 +120,7 @@ void RecordWriter::row(const RowOperation& operation) {
   encoder.fixed(operation.row.sum);
   encoder.raw(operation.row.codes);
   encoder.raw(operation.row.precise);
-  close(OperationKind::row);
+  close(OperationKind::row, place);
 }
 
 void RecordWriter::links(const LinksOperation& operation) {

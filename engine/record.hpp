@@ -88,7 +88,7 @@ class RecordWriter {
   explicit RecordWriter(std::string& out) : out_(out) {}
   void space(std::uint32_t number, const SpaceSpec& spec);
   void name(const NameOperation& operation);
-  void version(const VersionOperation& operation);
+  void version(const VersionOperation& operation, const VersionRecord& record);  // record in place
   void row(const RowOperation& operation);
   void links(const LinksOperation& operation);
   void end(const EndOperation& operation);
@@ -100,7 +100,17 @@ class RecordWriter {
   [[nodiscard]] std::uint32_t operations() const noexcept { return operations_; }
 
  private:
-  void close(OperationKind kind);
+  // A large body is written in place: its length goes where one of `expected` bytes would go, and
+  // the body is moved only where that was too wide or too narrow.
+  struct Place {
+    std::size_t length = 0;
+    std::size_t body = 0;
+  };
+  [[nodiscard]] Place open(OperationKind kind, std::size_t expected);
+  void close(OperationKind kind, Place place);
+  void close(OperationKind kind);  // a small body, from body_
+  void count(OperationKind kind) noexcept;
+
   std::string& out_;
   std::string body_;
   std::uint32_t kinds_ = 0;

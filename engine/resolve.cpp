@@ -23,6 +23,7 @@ class Resolver {
   Status run() {
     resolved_.payload.reserve(prepared_.payload_bytes);
     const auto operations = prepared_.batch.operations();
+    draft_.expect(operations.size());
     for (index_ = 0; index_ < operations.size(); ++index_) {
       AEON_TRY(std::visit([this](const auto& operation) { return resolve(operation); },
                           operations[index_]));
@@ -209,10 +210,7 @@ class Resolver {
     }
     operation.leaves_time =
         !operation.is_new && record.session != 0 && operation.old_time != record.event_time;
-    record_.clear();
-    encode_version(record_, record);
-    operation.record = record_;
-    writer_.version(operation);
+    writer_.version(operation, record);
     for (std::size_t i = 0; i < record.rows.size(); ++i) {
       const PreparedRow& row = prepared_.rows[index_][i];
       writer_.row({record.rows[i], row.row.data()});
@@ -361,7 +359,6 @@ class Resolver {
   Resolved& resolved_;
   RecordWriter writer_;
   std::size_t index_ = 0;
-  std::string record_;
   std::unordered_map<std::uint32_t, std::uint32_t> first_nodes_;  // by space, of this batch
   LinksOperation links_;
 };

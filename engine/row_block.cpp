@@ -48,8 +48,7 @@ float error_of(std::span<const float> values, const QuantisedRow& row) {
 // The power of two that brings the largest magnitude into [0.5, 1), so that float16 neither
 // overflows nor falls among its denormals. Scaling by it loses nothing.
 std::int16_t exponent_of(std::span<const float> values) {
-  float largest = 0;
-  for (const float value : values) largest = std::max(largest, std::fabs(value));
+  const float largest = simd::kernels().max_abs_f32(values.data(), values.size());
   int exponent = 0;
   if (largest > 0) std::frexp(largest, &exponent);
   return static_cast<std::int16_t>(exponent);

@@ -28,7 +28,6 @@
 #include "engine/palace.hpp"
 #include "engine/prepare.hpp"
 #include "engine/resolve.hpp"
-#include "engine/sync_helper.hpp"
 #include "engine/view.hpp"
 #include "storage/epoch.hpp"
 #include "storage/held_pointer.hpp"
@@ -268,7 +267,6 @@ class Store {
   std::atomic<std::uint64_t> spare_bytes_{0};  // of a log file to be made ahead; 0: none
   std::uint64_t spare_asked_for_ AEON_GUARDED_BY(write_mutex_) = 0;  // the log number then
   std::atomic<std::uint32_t> upkeep_wake_{0};                        // futex
-  std::unique_ptr<SyncHelper> sync_helper_;  // null without background threads
   std::thread follower_;
   std::thread upkeep_;
 };

@@ -60,6 +60,8 @@ bool Arena::commit_up_to(std::size_t end) noexcept {
   } catch (const std::bad_alloc&) {
     return false;
   }
+  // All of it is about to be written.
+  last_->memory.populate(ready_, target - ready_);
   committed_.fetch_add(target - ready_, std::memory_order_relaxed);
   ready_ = target;
   return true;

@@ -28,6 +28,11 @@ T load(const void* from) noexcept {
   return value;
 }
 
+// How many bytes Encoder::varint() appends.
+constexpr std::size_t varint_bytes(std::uint64_t value) noexcept {
+  return (static_cast<std::size_t>(std::bit_width(value | 1)) + 6) / 7;
+}
+
 // Appends to a caller-owned string.
 class Encoder {
  public:

@@ -43,6 +43,9 @@ class File {
   // Writes all bytes at `offset`, extending the file where needed. After an error any part of the
   // range may have been written.
   [[nodiscard]] virtual Status write_at(std::span<const std::byte> bytes, std::uint64_t offset) = 0;
+  // Asks the device to begin with what was written to the range. A hint: it does not wait, promises
+  // nothing, and leaves every error to sync().
+  virtual void begin_sync(std::uint64_t offset, std::uint64_t bytes) noexcept = 0;
   // fdatasync: on success everything written so far, and the file's size, survives power loss.
   // After a failure the caller must treat the file's unsynced contents as lost and not retry.
   [[nodiscard]] virtual Status sync() = 0;

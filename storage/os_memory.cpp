@@ -79,6 +79,16 @@ void OsMemory::release(std::size_t offset, std::size_t bytes) noexcept {
          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 }
 
+bool OsMemory::populate(std::size_t offset, std::size_t bytes) noexcept {
+  assert(inside(offset, bytes));
+  const std::size_t first = up(offset);
+  const std::size_t last = down(offset + bytes);
+  if (!inside(offset, bytes) || first >= last) return false;
+  // Kernel ABI since Linux 5.14; older headers lack the name.
+  constexpr int kPopulateWrite = 23;
+  return ::madvise(data_ + first, last - first, kPopulateWrite) == 0;
+}
+
 bool OsMemory::advise_huge(std::size_t offset, std::size_t bytes) noexcept {
   assert(inside(offset, bytes));
   const std::size_t first = up(offset);

@@ -33,6 +33,9 @@ class OsMemory {
   // Returns the pages that lie wholly inside the range to the system and makes them inaccessible;
   // they may be committed again and then read as zero. Best effort.
   void release(std::size_t offset, std::size_t bytes) noexcept;
+  // Gives pages to committed memory ahead of its first use, in one call instead of one fault each.
+  // A hint: true when the system took it.
+  bool populate(std::size_t offset, std::size_t bytes) noexcept;
   // Asks for huge pages behind the range. A hint: true when the system took it.
   bool advise_huge(std::size_t offset, std::size_t bytes) noexcept;
 

@@ -105,6 +105,12 @@ class RealFile final : public File {
     return {};
   }
 
+  // What fails on the way to the device is kept with the file until a sync of it reports it.
+  void begin_sync(std::uint64_t offset, std::uint64_t bytes) noexcept override {
+    ::sync_file_range(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(bytes),
+                      SYNC_FILE_RANGE_WRITE);
+  }
+
   // Interrupted is repeated; any other failure is final (the kernel may have marked the pages
   // clean, so that a second call would lie).
   Status sync() override {

@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cstring>
 
 #include <fmt/format.h>
+
+#include "storage/codec.hpp"
 
 namespace aeon::wal {
 
@@ -71,7 +72,8 @@ LogWriter::LogWriter(Os& os, LogPlace place, const LogPosition& position, OpenLo
       position_(position),
       log_(std::move(log)),
       epoch_(log_.head.epoch),
-      durable_(log_.head.first_commit - 1) {}
+      durable_(log_.head.first_commit - 1),
+      unsynced_from_(position.offset) {}
 
 bool LogWriter::may_hold_stale_bytes() const noexcept {
   return (log_.head.flags & kHeadZeroFilled) == 0;
@@ -140,26 +142,30 @@ Status LogWriter::append(std::span<PreparedCommit* const> group, Urgency urgency
 void LogWriter::lay_out(FrameKind kind, CommitHeader& header, std::span<const std::byte> payload,
                         std::uint64_t start) {
   const std::size_t at = group_.size();
-  group_.resize(at + frame_bytes(payload.size()));
   const FrameHeader frame =
       make_frame_header(kind, header, durable_, log_.head.file_salt, start + at);
-  std::memcpy(group_.data() + at, &frame, sizeof frame);
-  if (!payload.empty()) {
-    std::memcpy(group_.data() + at + sizeof frame, payload.data(), payload.size());
-  }
+  storage::Encoder encoder(group_);
+  encoder.fixed(frame);
+  encoder.raw(storage::as_view(payload));
+  group_.resize(at + frame_bytes(payload.size()));
 }
 
 Status LogWriter::write_group(std::uint64_t start) {
   assert(start + group_.size() <= log_.end);
   unsynced_ = true;
-  Status written = log_.file->write_at(group_, start);
+  Status written = log_.file->write_at(storage::as_bytes(group_), start);
   if (!written) return poisoned_by(std::move(written).error());
   position_.offset = start + group_.size();
   fenced_ = false;
   ++counters_.groups;
   counters_.bytes += group_.size();
-  if (group_.capacity() > kGroupBytesKept) std::vector<std::byte>().swap(group_);
+  if (group_.capacity() > kGroupBytesKept) std::string().swap(group_);
   return {};
+}
+
+void LogWriter::begin_sync() noexcept {
+  if (!unsynced_ || poison_) return;
+  log_.file->begin_sync(unsynced_from_, position_.offset - unsynced_from_);
 }
 
 Status LogWriter::sync() {
@@ -169,6 +175,7 @@ Status LogWriter::sync() {
   ++counters_.syncs;
   if (!synced) return poisoned_by(std::move(synced).error());
   unsynced_ = false;
+  unsynced_from_ = position_.offset;
   fenced_ = true;
   durable_ = last_commit();
   return {};
@@ -244,6 +251,7 @@ Status LogWriter::install(NextLog next) {
   position_.log = head.number;
   position_.file_salt = head.file_salt;
   position_.offset = kFirstFrameOffset;
+  unsynced_from_ = kFirstFrameOffset;
   ++counters_.rotations;
   return {};
 }
@@ -281,6 +289,7 @@ Status LogWriter::skip_to(const LogPosition& position, std::uint64_t durable) {
     epoch_ = std::max(epoch_, log_.head.epoch);
   }
   position_ = position;
+  unsynced_from_ = position.offset;
   fenced_ = true;  // the other process may have synced up to here
   unsynced_ = true;
   note_durable(durable);

@@ -20,7 +20,7 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <vector>
+#include <string>
 
 #include "storage/os.hpp"
 #include "storage/result.hpp"
@@ -70,6 +70,9 @@ class LogWriter {
   // happened, all commits are as before); io_error and the like (poisoned); read_only (poisoned
   // before).
   [[nodiscard]] Status append(std::span<PreparedCommit* const> group, Urgency urgency);
+
+  // Lets the device begin with what sync() will wait for; there is time for other work meanwhile.
+  void begin_sync() noexcept;
 
   // On success every commit appended so far, by this process or another, survives power loss.
   // Costs one fdatasync, or nothing when nothing was appended since the last. Errors: any failure
@@ -127,9 +130,10 @@ class LogWriter {
   OpenLog log_;
   std::uint64_t epoch_ = 0;
   std::uint64_t durable_ = 0;
-  bool fenced_ = true;    // the next group starts at a boundary
-  bool unsynced_ = true;  // the log may hold frames that power loss would take
-  std::vector<std::byte> group_;
+  std::uint64_t unsynced_from_;  // where this writer began to write after the last sync
+  bool fenced_ = true;           // the next group starts at a boundary
+  bool unsynced_ = true;         // the log may hold frames that power loss would take
+  std::string group_;
   std::optional<Error> poison_;
   Counters counters_;
 };

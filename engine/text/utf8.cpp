@@ -13,6 +13,14 @@ namespace {
 constexpr std::uint64_t kHighBits = 0x8080808080808080ULL;
 
 std::size_t skip_ascii(std::string_view text, std::size_t at) noexcept {
+  constexpr std::size_t kBlock = 64;
+  for (; at + kBlock <= text.size(); at += kBlock) {
+    std::uint64_t any = 0;
+    for (std::size_t i = 0; i < kBlock; i += 8) {
+      any |= storage::load<std::uint64_t>(text.data() + at + i);
+    }
+    if ((any & kHighBits) != 0) break;
+  }
   while (at + 8 <= text.size() &&
          (storage::load<std::uint64_t>(text.data() + at) & kHighBits) == 0) {
     at += 8;

@@ -13,6 +13,8 @@ class SimFile final : public storage::File {
 
   Result<std::size_t> read_at(std::span<std::byte> buffer, std::uint64_t offset) const override;
   Status write_at(std::span<const std::byte> bytes, std::uint64_t offset) override;
+  // What was written may reach the disk at any time as it is.
+  void begin_sync(std::uint64_t, std::uint64_t) noexcept override {}
   Status sync() override;
   Result<std::uint64_t> size() const override;
   // Clean pages are read from the disk again: what a failed sync forgot is gone then.

@@ -197,6 +197,19 @@ TEST_CASE("random numbers differ between calls, threads and forked children") {
   ::close(ends[1]);
 }
 
+TEST_CASE("what a device was asked to begin with is there after the sync") {
+  const TempDirectory scratch;
+  const auto file = real_os().open_file(scratch / "begun", OpenMode::create).value();
+  const std::vector<std::byte> bytes(100'000, std::byte{7});
+  REQUIRE(file->write_at(bytes, 4096).has_value());
+  file->begin_sync(4096, bytes.size());
+  file->begin_sync(1U << 30, 1);  // beyond the end: nothing to begin with
+  REQUIRE(file->sync().has_value());
+  std::vector<std::byte> read(bytes.size());
+  REQUIRE(file->read_at(read, 4096).value() == bytes.size());
+  CHECK(read == bytes);
+}
+
 TEST_CASE("boot id and clocks are sane") {
   CHECK(real_os().boot_id() != 0);
   CHECK(real_os().boot_id() == real_os().boot_id());

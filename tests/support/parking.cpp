@@ -79,6 +79,9 @@ class ParkingOs::ParkingFile : public storage::File {
     os_.step("write");
     return file_->write_at(bytes, offset);
   }
+  void begin_sync(std::uint64_t offset, std::uint64_t bytes) noexcept override {
+    file_->begin_sync(offset, bytes);
+  }
   Status sync() override {
     os_.step("sync");
     return file_->sync();

@@ -16,6 +16,9 @@ class WatchedFile final : public storage::File {
     hook_("write", path_);
     return file_->write_at(bytes, offset);
   }
+  void begin_sync(std::uint64_t offset, std::uint64_t bytes) noexcept override {
+    file_->begin_sync(offset, bytes);
+  }
   Status sync() override {
     hook_("sync", path_);
     return file_->sync();
