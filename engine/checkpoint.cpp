@@ -157,11 +157,28 @@ Status Store::merge_tiers(bool merge_all) {
   }
 }
 
+bool Store::shows(const storage::SegmentInfo& info) const {
+  const auto guard = enter();
+  return std::ranges::any_of(view().segments(),
+                             [&info](const auto& open) { return open->segment().info() == info; });
+}
+
+// A new segment is opened and brought into memory first: that takes milliseconds, and commits wait
+// for the lock.
 Status Store::publish_manifest(storage::ManifestState state) {
   AEON_TRY(os_.sync_directory(directory_));
+  std::vector<std::shared_ptr<const SegmentView>> ahead;
+  if (!state.segments.empty() && !shows(state.segments.back())) {
+    AEON_ASSIGN(auto segment, SegmentView::open(os_, directory_, palace_, state.segments.back()));
+    segment->segment().populate();
+    ahead.push_back(std::move(segment));
+  }
   const storage::MutexLock lock(write_mutex_);
   AEON_TRY(manifest_.append(std::move(state)));
-  AEON_TRY(adopt_state());
+  opened_ahead_ = std::move(ahead);
+  const Status adopted = adopt_state();
+  opened_ahead_.clear();
+  AEON_TRY(adopted);
   // (13)
   control_->block().manifest_sequence.store(manifest_.state().sequence, std::memory_order_release);
   wake_followers();

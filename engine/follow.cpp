@@ -157,6 +157,9 @@ Result<std::vector<std::shared_ptr<const SegmentView>>> Store::open_segments(con
         if (open->segment().info() == info) segment = open;
       }
     }
+    for (const auto& open : opened_ahead_) {
+      if (open->segment().info() == info) segment = open;
+    }
     if (segment == nullptr) {
       AEON_ASSIGN(segment, SegmentView::open(os_, directory_, palace_, info));
       if (known != nullptr) segment->segment().populate();

@@ -203,6 +203,7 @@ class Store {
   Status prepare_spare(std::uint64_t bytes);
   Status settle();
   Status merge_tiers(bool merge_all);
+  [[nodiscard]] bool shows(const storage::SegmentInfo& info) const;  // as part of the view
   Status publish_manifest(storage::ManifestState state);
   void retire_logs(std::uint64_t first_kept);
 
@@ -244,6 +245,8 @@ class Store {
   // The manifest record that the view shows; stored under write_mutex_.
   std::atomic<std::uint64_t> adopted_{0};
   CommitNumber durable_ AEON_GUARDED_BY(write_mutex_) = 0;
+  // Segments that open_segments() need not open; while a checkpoint publishes them.
+  std::vector<std::shared_ptr<const SegmentView>> opened_ahead_ AEON_GUARDED_BY(write_mutex_);
 
   // turn.cpp
   bool has_turn_ AEON_GUARDED_BY(write_mutex_) = false;    // holds the append lock

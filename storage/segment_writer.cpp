@@ -48,7 +48,11 @@ struct SegmentWriter::State {
 
   Status write(std::span<const std::byte> bytes) {
     health = file->write_at(bytes, written);
-    if (health) written += bytes.size();
+    if (!health) return health;
+    // Piece by piece: the device stays free for the syncs of commits, as it would not if all came
+    // at once with the sync at the end.
+    file->begin_sync(written, bytes.size());
+    written += bytes.size();
     return health;
   }
 

@@ -3,7 +3,15 @@
 #include <cassert>
 #include <utility>
 
+#include "storage/os.hpp"
+
 namespace aeon::wal {
+
+namespace {
+
+constexpr std::int64_t kLongNs = 3'600'000'000'000;  // a sleeper looks again then
+
+}  // namespace
 
 CommitQueue::Role CommitQueue::enter(Waiter& waiter) {
   // Relaxed: nobody else knows the waiter yet; the mutex publishes it.
@@ -19,10 +27,12 @@ CommitQueue::Role CommitQueue::enter(Waiter& waiter) {
   }
   // (1) synchronizes-with the release store in tell(): a follower sees its outcome, a new leader
   // sees group_ as the last one left it.
-  std::uint32_t state = waiter.state_.load(std::memory_order_acquire);
-  while (state == Waiter::kWaiting) {
-    waiter.state_.wait(Waiter::kWaiting, std::memory_order_acquire);  // (1)
-    state = waiter.state_.load(std::memory_order_acquire);            // (1)
+  std::uint32_t state = Waiter::kWaiting;
+  if (waiter.state_.compare_exchange_strong(state, Waiter::kSleeping, std::memory_order_acquire)) {
+    do {
+      storage::real_os().wait_on(waiter.state_, Waiter::kSleeping, kLongNs);
+      state = waiter.state_.load(std::memory_order_acquire);  // (1)
+    } while (state == Waiter::kSleeping);
   }
   return state == Waiter::kLeading ? Role::leader : Role::done;
 }
@@ -64,8 +74,9 @@ void CommitQueue::finish() {
 }
 
 void CommitQueue::tell(Waiter& waiter, Waiter::State state) noexcept {
-  waiter.state_.store(state, std::memory_order_release);  // synchronizes-with (1)
-  waiter.state_.notify_one();
+  // synchronizes-with (1)
+  const std::uint32_t before = waiter.state_.exchange(state, std::memory_order_acq_rel);
+  if (before == Waiter::kSleeping) storage::real_os().wake_all(waiter.state_);
 }
 
 }  // namespace aeon::wal

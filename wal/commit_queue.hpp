@@ -14,12 +14,14 @@
 //   enter(c)  waits ...                                        waits            finish() -> done
 //   enter(d)  waits ...                                        waits            finish() -> done
 //
-// No wake-up is lost. A waiter sleeps only while its own `state` says waiting, on that very word,
-// and the word is changed before the wake is sent; wait() compares the word again as it goes to
-// sleep. And every waiter's word is changed: under the mutex either a leader exists, or the one
-// who enters becomes it (then the queue was empty); a leader leaves only through finish(), which
-// under the same mutex makes the head of the queue the next leader or, when none is queued, notes
-// that none leads. A leader's group is a prefix of the queue that contains the leader, so by
+// No wake-up is lost. A waiter sleeps only while its own `state` says sleeping, on that very word,
+// which it changed from waiting itself; the word is changed before the wake is sent, and is
+// compared again as the waiter goes to sleep. A waiter does not spin or yield before that: on a
+// busy machine the scheduler takes a yield as giving up the whole time slice, which is
+// milliseconds. And every waiter's word is changed: under the mutex either a leader exists, or the
+// one who enters becomes it (then the queue was empty); a leader leaves only through finish(),
+// which under the same mutex makes the head of the queue the next leader or, when none is queued,
+// notes that none leads. A leader's group is a prefix of the queue that contains the leader, so by
 // induction every waiter comes to lead or is finished by one who does.
 //
 // Each waiter is woken on its own word, so a finish wakes exactly those it is about. The next
@@ -61,7 +63,7 @@ class CommitQueue {
 
    private:
     friend class CommitQueue;
-    enum State : std::uint32_t { kWaiting, kLeading, kDone };
+    enum State : std::uint32_t { kWaiting, kSleeping, kLeading, kDone };
 
     std::size_t bytes_;       // what take() counts against its limit
     Waiter* next_ = nullptr;  // guarded by the queue's mutex; the leader's once taken

@@ -75,7 +75,11 @@ Result<std::unique_ptr<File>> make_zero_filled(Os& os, const std::string& path,
   for (std::uint64_t at = 0; at < bytes; at += zeros.size()) {
     const std::uint64_t count = std::min<std::uint64_t>(zeros.size(), bytes - at);
     Status written = file->write_at(std::span(zeros).first(count), at);
-    if (written) continue;
+    if (written) {
+      // Piece by piece: the device stays free for the syncs of commits.
+      file->begin_sync(at, count);
+      continue;
+    }
     file.reset();
     static_cast<void>(os.unlink(path));
     return std::unexpected(std::move(written).error());

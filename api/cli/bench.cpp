@@ -45,6 +45,7 @@ std::string figures_json(const std::string& directory, const WriteBench& bench,
   const double p50 = quantile(figures.latencies_us, 0.5) / bench.threads;
   const double raw_p50 = quantile(figures.raw_latencies_us, 0.5);
   line.add("raw_p50_us", raw_p50);
+  line.add("raw_p99_us", quantile(figures.raw_latencies_us, 0.99));
   line.add("raw_fdatasync_per_s", raw).add("ratio", raw > 0 ? commits / raw : 0);
   // Of the medians: what a commit costs while nothing else uses the device, not even the palace's
   // own checkpoints.

@@ -305,9 +305,18 @@ class Commands(Cli):
         [line] = self.objects("bench", "write", self.work, "--seconds", 0.3, "--rounds", 2,
                               "--threads", 2, "--dimension", 16)
         for name in ("commits_per_s", "memories_per_s", "p50_us", "p99_us", "raw_fdatasync_per_s",
-                     "ratio"):
+                     "raw_p50_us", "raw_p99_us", "ratio", "ratio_of_medians"):
             self.assertGreater(line[name], 0, name)
         self.assertEqual(os.listdir(self.work), [])
+
+    def test_bench_write_counts_the_memories_of_a_batch(self):
+        for dimension in (16, 0):
+            [line] = self.objects("bench", "write", self.work, "--seconds", 0.2, "--rounds", 1,
+                                  "--batch", 64, "--dimension", dimension)
+            self.assertEqual(line["batch"], 64)
+            self.assertAlmostEqual(line["memories_per_s"], 64 * line["commits_per_s"], 3)
+            self.assertGreater(line["raw_write_bytes"], 64 * 1024)
+            self.assertGreater(line["ratio_of_medians"], 0)
 
     def test_bench_stress_prints_every_level_and_phase(self):
         lines = self.objects("bench", "stress", self.work, "--seconds", 0.1, "--rounds", 1,
