@@ -30,9 +30,9 @@ Result<Ack> Store::commit(Batch batch, Durability level) {
 // Searching takes longer than a guard should last, so the view is held.
 void Store::link(PreparedBatch& prepared) {
   const CommitNumber commit = visible();
-  const View* const held = hold_view();
+  const auto drop = [this](const View* view) { drop_view(view); };
+  const std::unique_ptr<const View, decltype(drop)> held(hold_view(), drop);
   link_rows({*held, catalog_, commit}, prepared);
-  drop_view(held);
 }
 
 Status Store::submit(Pending& pending) {
