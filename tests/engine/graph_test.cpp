@@ -165,7 +165,7 @@ TEST_CASE("every one of a thousand copies is found, and what lies behind them") 
   for (int copy = 0; copy < 500; ++copy) {
     for (std::size_t i = 0; i < 10; ++i) rows.push_back(distinct[i]);
   }
-  const std::size_t batch = GENERATE(1, 700);
+  const std::size_t batch = GENERATE(std::size_t{1}, std::size_t{700});
   const auto ids = add(palace, rows, 0, rows.size(), batch);
   for (int round = 0; round < 2; ++round) {
     const Snapshot snapshot = palace.snapshot();
