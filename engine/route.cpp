@@ -189,7 +189,9 @@ District district_of(const Grouping& grouping, std::uint32_t first, std::uint32_
 
 template <typename T>
 void put_column(std::vector<std::byte>& part, std::uint64_t offset, const std::vector<T>& column) {
-  std::memcpy(part.data() + offset, column.data(), column.size() * sizeof(T));
+  if (!column.empty()) {  // an empty one has no address
+    std::memcpy(part.data() + offset, column.data(), column.size() * sizeof(T));
+  }
 }
 
 // Lays columns out one behind another, each on 64 bytes.
