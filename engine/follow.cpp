@@ -48,12 +48,19 @@ void Store::free_views() noexcept {
 }
 
 Status Store::follow_to(CommitNumber last) {
+  bool gone = false;
+  Status followed = follow_log(last, gone);
+  return gone ? reload() : followed;
+}
+
+// Sets `gone` beside the error when the log no longer holds what comes next.
+Status Store::follow_log(CommitNumber last, bool& gone) {
   if (visible() >= last) return {};
   if (reader_ == nullptr || reader_->position() != position_) {
     auto reader = wal::LogReader::open(os_, log_place_, position_);
     if (!reader) {
       const Errc code = reader.error().code;
-      if (code == Errc::too_old || code == Errc::missing_file) return reload();
+      gone = code == Errc::too_old || code == Errc::missing_file;
       return std::unexpected(std::move(reader).error());
     }
     reader_ = std::move(*reader);
@@ -61,8 +68,10 @@ Status Store::follow_to(CommitNumber last) {
   while (visible() < last) {
     AEON_ASSIGN(const auto frame, reader_->next(last));
     if (!frame) {
-      if (reader_->recycled()) return reload();
-      break;
+      if (!reader_->recycled()) break;
+      gone = true;
+      return fail(Errc::too_old, fmt::format("{}: recycled since; start from the newest manifest",
+                                             wal::log_path(directory_, position_.log)));
     }
     cleanly_closed_ = frame->kind == wal::FrameKind::close;
     if (cleanly_closed_) {
@@ -91,11 +100,11 @@ Status Store::check_closing(std::string_view payload) const {
   const bool later = is.file_number > closing.file_number ||
                      (is.file_number == closing.file_number && is.records >= closing.records);
   if (decoder.ok() && decoder.at_end() && later) return {};
-  return fail(
-      Errc::damaged,
-      fmt::format("{}: the manifest ends at record {} of file {}, but the palace was "
-                  "closed at record {} of file {}; run aeon verify",
-                  directory_, is.records, is.file_number, closing.records, closing.file_number));
+  return fail(Errc::damaged,
+              fmt::format("{}/{}: the manifest ends at record {} of file {}, but the palace was "
+                          "closed at record {} of file {}; restore the file from a copy",
+                          directory_, storage::file_name("manifest", closing.file_number),
+                          is.records, is.file_number, closing.records, closing.file_number));
 }
 
 // The log no longer holds what comes next: everything is taken from the newest manifest, as at
@@ -132,8 +141,11 @@ Status Store::with_newest_manifest(Status (Store::*step)()) {
 // while nobody else has the palace open, so one that is there was there before, and none can come
 // as long as this opening lasts: there is no need to look for one again.
 Status Store::follow_written() {
-  if (control_ == nullptr) return follow_to(UINT64_MAX);
-  AEON_TRY(follow_to(control_->block().written.load(std::memory_order_acquire)));  // (2)
+  // A log that is gone is for the caller to judge, who has just read the manifest.
+  bool gone = false;
+  if (control_ == nullptr) return follow_log(UINT64_MAX, gone);
+  const CommitNumber written = control_->block().written.load(std::memory_order_acquire);  // (2)
+  AEON_TRY(follow_log(written, gone));
   if (reader_ == nullptr || reader_->position() != position_) {
     AEON_ASSIGN(reader_, wal::LogReader::open(os_, log_place_, position_));
   }

@@ -73,7 +73,9 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& directory,
   std::unique_ptr<Store> store(new Store(os, directory, options, std::move(manifest)));
   {
     const storage::MutexLock lock(store->write_mutex_);
-    AEON_TRY(store->recover());
+    if (Status recovered = store->recover(); !recovered) {
+      return std::unexpected(store->explained(std::move(recovered).error()));
+    }
     store->recovered_ = true;
   }
   if (options.background && !options.read_only) AEON_TRY(store->start_background());
@@ -121,6 +123,19 @@ Status Store::load_spaces(const View& loaded, CommitNumber commit) {
     catalog_.add(std::move(info));
   }
   return {};
+}
+
+// Files that seem to be gone may be those of an older manifest record, when the newest is damaged.
+Error Store::explained(Error error) const {
+  const storage::RecoveryNote& note = manifest_.recovery_note();
+  if (note.bytes == 0 || (error.code != Errc::missing_file && error.code != Errc::too_old)) {
+    return error;
+  }
+  error.message += fmt::format(
+      "; {} holds {} bytes at offset {} that are no whole record: the "
+      "newest record may be lost there, restore the file from a copy",
+      note.path, note.bytes, note.offset);
+  return error;
 }
 
 Status Store::recover() {

@@ -94,6 +94,7 @@ class Store {
   // open.cpp
   Status load_manifest() AEON_REQUIRES(write_mutex_);
   Status load_spaces(const View& loaded, CommitNumber commit) AEON_REQUIRES(write_mutex_);
+  [[nodiscard]] Error explained(Error error) const AEON_REQUIRES(write_mutex_);
   Status recover() AEON_REQUIRES(write_mutex_);
   Status recover_alone() AEON_REQUIRES(write_mutex_);
   Result<bool> enter_presence() AEON_REQUIRES(write_mutex_);
@@ -144,6 +145,7 @@ class Store {
 
   // follow.cpp
   Status follow_to(CommitNumber last) AEON_REQUIRES(write_mutex_);
+  Status follow_log(CommitNumber last, bool& gone) AEON_REQUIRES(write_mutex_);
   Status follow_written() AEON_REQUIRES(write_mutex_);
   [[nodiscard]] Status check_closing(std::string_view payload) const AEON_REQUIRES(write_mutex_);
   // Publishes the commits up to this one; apply_frame() applied them.

@@ -10,6 +10,7 @@
 #include "graph/trace.hpp"
 #include "storage/merged_cursor.hpp"
 #include "storage/visible_cursor.hpp"
+#include "wal/padding.hpp"
 
 namespace aeon::engine {
 
@@ -309,9 +310,17 @@ Status Store::read_log(VerifyReport& report) {
     return fail(Errc::damaged, "the manifest's engine state does not decode");
   }
   AEON_ASSIGN(const auto reader, wal::LogReader::open(os_, log_place_, engine.position));
+  std::vector<wal::FrameSpan> frames;
   for (;;) {
     AEON_ASSIGN(const auto frame, reader->next(UINT64_MAX));
     if (!frame) break;
+    frames.push_back({frame->log, frame->offset,
+                      frame->offset + wal::kFrameHeaderBytes + frame->payload.size()});
+  }
+  AEON_ASSIGN(const auto stray, wal::find_stray_bytes(os_, log_place_, engine.position, frames));
+  for (const wal::StrayByte& byte : stray) {
+    report.damage.push_back({wal::log_path(directory_, byte.log), byte.offset, 1,
+                             "a byte that carries nothing is not zero; no commit is harmed"});
   }
   AEON_ASSIGN(const wal::LogEnd end, reader->examine_end());
   if (end.kind == wal::LogEndKind::damaged || end.kind == wal::LogEndKind::torn) {

@@ -103,6 +103,15 @@ void SimOs::corrupt(const std::string& path, std::uint64_t offset, std::byte mas
   }
 }
 
+void SimOs::resize(const std::string& path, std::uint64_t bytes) {
+  const std::lock_guard guard(machine_->mutex);
+  const auto place = machine_->resolve(path);
+  if (!place || place->node == kNoNode) return;
+  SimNode& node = machine_->nodes[place->node];
+  node.cached.resize(bytes);
+  node.durable.resize(bytes);
+}
+
 Result<std::unique_ptr<storage::File>> SimOs::open_file(const std::string& path, OpenMode mode) {
   const bool may_create = mode == OpenMode::create || mode == OpenMode::open_or_create;
   if (may_create && !exists(path)) machine_->notify(SimCall::create);

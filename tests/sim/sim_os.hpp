@@ -109,6 +109,8 @@ class SimOs final : public storage::Os {
   [[nodiscard]] std::string contents(const std::string& path) const;
   // Bit rot: changes the file in cache and on disk.
   void corrupt(const std::string& path, std::uint64_t offset, std::byte mask);
+  // The file ends, or goes on in zeros, as long as said; in cache and on disk.
+  void resize(const std::string& path, std::uint64_t bytes);
 
   Result<std::unique_ptr<storage::File>> open_file(const std::string& path,
                                                    storage::OpenMode mode) override;
