@@ -19,6 +19,7 @@ void catch_interrupts() {
   sigaction(SIGTERM, &action, nullptr);
   action.sa_handler = SIG_IGN;
   sigaction(SIGPIPE, &action, nullptr);
+  sigaction(SIGXFSZ, &action, nullptr);  // a file-size limit is an error of the write
 }
 
 bool interrupted() noexcept { return wished != 0; }

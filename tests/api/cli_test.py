@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+import resource
 import shutil
 import signal
 import struct
@@ -706,12 +707,48 @@ class BadFiles(Cli):
         self.assertEqual(done.returncode, NEGATIVE, done.stderr)
         self.assertIn(os.path.basename(segments[0]), done.stdout.decode())
 
-    @unittest.skipIf(os.geteuid() == 0, "root may read and write everything")
     def test_no_permission_is_said(self):
         self.init()
-        os.chmod(self.palace, 0)
-        self.addCleanup(os.chmod, self.palace, 0o700)
-        self.refused(FAILED, "stat", self.palace, says="ermission")
+        self.put({"text": "kept"})
+        before = self.contents()
+        options = {}
+        if os.geteuid() == 0:  # root may read and write everything; another user may not
+            tool = os.path.join(self.work, "aeon")
+            shutil.copy(AEON, tool)
+            os.chmod(self.work, 0o755)
+            os.chmod(self.palace, 0o700)
+            options = {"user": 65534, "group": 65534, "extra_groups": []}
+        else:
+            tool = AEON
+            os.chmod(self.palace, 0)
+            self.addCleanup(os.chmod, self.palace, 0o700)
+        for command in (["stat", self.palace], ["put", self.palace], ["get", self.palace, "1"],
+                        ["recall", self.palace, "--text", "a"], ["verify", self.palace]):
+            done = subprocess.run([tool, *command], input=b'{"text":"a"}\n', capture_output=True,
+                                  timeout=60, **options)
+            self.assertEqual(done.returncode, FAILED, (command, done.stderr))
+            self.assertRegex(done.stderr.decode(), "ermission")
+            self.assertEqual(done.stderr.count(b"\n"), 1)
+        os.chmod(self.palace, 0o700)
+        self.assertEqual(self.contents(), before)
+
+    def test_a_limit_on_the_size_of_files_is_said_and_loses_nothing(self):
+        self.init()
+        kept = self.put({"text": "kept"})
+
+        def limited():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (264_000, 264_000))
+
+        # Neither the log file in use nor one of the greatest size allowed holds such a line.
+        text = lines({"text": "small"}, {"text": "x" * 261_000})
+        done = subprocess.run([AEON, "put", self.palace, "--ack"], input=text.encode(),
+                              capture_output=True, timeout=60, preexec_fn=limited)
+        self.assertEqual(done.returncode, FAILED, done.stderr)
+        self.assertRegex(done.stderr.decode(), "space|full|large|limit")
+        acknowledged = [json.loads(l)["id"] for l in done.stdout.splitlines()]
+        self.ok("verify", self.palace)
+        self.objects("get", self.palace, *kept, *acknowledged)
+        self.put({"text": "goes on"})
 
     def test_a_full_disk_is_said_and_loses_nothing(self):
         mount = os.path.join(self.work, "small")
