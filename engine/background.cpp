@@ -1,10 +1,15 @@
-// The threads that a palace has of its own: one follows other processes, one settles tails that
-// have grown past their budget. They are two because a checkpoint takes seconds and following must
-// not wait for it. Both sleep in the kernel while there is nothing to do; errors are left for the
-// next commit to meet and report.
-#include <system_error>
+// What a palace does of its own: one thread follows other processes, the pool of Upkeep settles
+// tails that have grown past their budget, merges segments and fills log files ahead. Errors are
+// left for the next commit to meet and report.
+//
+// The follower is no task of the pool. It sleeps on a futex in the control block, which other
+// processes wake; no timer or descriptor that a pool waits for can stand for that. And it gives
+// back an append lock that is kept, which must not wait for a slice that takes seconds.
+#include <algorithm>
+#include <exception>
 
 #include "engine/store.hpp"
+#include "storage/os_memory.hpp"
 
 namespace aeon::engine {
 
@@ -14,16 +19,22 @@ namespace {
 constexpr std::int64_t kFollowPollNs = 500'000'000;
 // An append lock that was kept is given back when no commit came for this long (turn.cpp).
 constexpr std::int64_t kKeepNs = 5'000'000;
-constexpr std::int64_t kUpkeepPollNs = 60'000'000'000;
+// After an attempt to settle that did not succeed; doubled each time, up to six times.
+constexpr std::chrono::seconds kSettleRest{1};
 
 }  // namespace
 
 Status Store::start_background() {
+  static std::atomic<std::size_t> next_worker{0};  // openings of this process take turns at nodes
   try {
+    std::vector<Upkeep::Task> tasks = {[this] { return spare_slice(); },
+                                       [this] { return settle_slice(); }};
+    upkeep_ = std::make_unique<Upkeep>(std::move(tasks), [worker = next_worker.fetch_add(1)] {
+      storage::machine_placement().place_worker(worker);
+    });
     follower_ = std::thread([this] { run_follower(); });
-    upkeep_ = std::thread([this] { run_upkeep(); });
     has_threads_ = true;
-  } catch (const std::system_error&) {
+  } catch (const std::exception&) {
     stop_background();
     return fail(Errc::no_memory,
                 "the system gives no thread for a palace's background work; raise "
@@ -35,15 +46,14 @@ Status Store::start_background() {
 void Store::stop_background() {
   stopping_.store(true, std::memory_order_release);  // (25)
   wake_follower();
-  wake_upkeep();
   if (follower_.joinable()) follower_.join();
-  if (upkeep_.joinable()) upkeep_.join();
+  if (upkeep_ != nullptr) upkeep_->stop();  // a commit beside this may still ask
 }
 
 // In a child that was forked these threads do not exist; joining them would wait for ever.
 void Store::abandon_background() {
   if (follower_.joinable()) follower_.detach();
-  if (upkeep_.joinable()) upkeep_.detach();
+  static_cast<void>(upkeep_.release());
 }
 
 void Store::wake_follower() {
@@ -53,16 +63,11 @@ void Store::wake_follower() {
   os_.wake_all(control.wake);
 }
 
-void Store::wake_upkeep() {
-  upkeep_wake_.fetch_add(1, std::memory_order_release);  // (27)
-  os_.wake_all(upkeep_wake_);
-}
-
 void Store::run_follower() {
   ControlBlock& control = control_->block();
   while (!stopping_.load(std::memory_order_acquire)) {                        // (26)
     const std::uint32_t wake = control.wake.load(std::memory_order_acquire);  // (16)
-    if (is_behind()) (void)catch_up();
+    follow_or_wait();
     free_views();  // what a snapshot held when it was replaced
     const bool keeps = look_after_turn();
     // (33) comes before the look at `wake` in wait_on(), see (34) in wake_followers().
@@ -72,18 +77,37 @@ void Store::run_follower() {
   }
 }
 
-void Store::run_upkeep() {
-  while (!stopping_.load(std::memory_order_acquire)) {                        // (26)
-    const std::uint32_t wake = upkeep_wake_.load(std::memory_order_acquire);  // (28)
-    // (30) and (32): what was asked for before the thread was woken.
-    if (const auto bytes = spare_bytes_.exchange(0, std::memory_order_acq_rel); bytes != 0) {
-      (void)prepare_spare(bytes);
-    }
-    if (wants_checkpoint_.exchange(false, std::memory_order_acq_rel) && tail_is_full()) {
-      (void)checkpoint(false);
-    }
-    os_.wait_on(upkeep_wake_, wake, kUpkeepPollNs);
+// Out of memory is met again by whoever asks for a fresh snapshot, and told.
+void Store::follow_or_wait() noexcept {
+  try {
+    if (is_behind()) (void)catch_up();
+  } catch (const std::exception&) {
   }
+}
+
+// Asked for by whoever has filled half of a log file, so that no commit has to fill the next.
+Upkeep::Again Store::spare_slice() {
+  const std::uint64_t bytes = spare_bytes_.exchange(0, std::memory_order_acq_rel);  // (30)
+  if (bytes != 0) (void)prepare_spare(bytes);
+  return std::nullopt;
+}
+
+// Settles a tail that is past its budget; then merges, one merge in a slice.
+Upkeep::Again Store::settle_slice() {
+  if (stopping_.load(std::memory_order_acquire)) return std::nullopt;  // (26)
+  if (!tail_is_full() && !merges_on_) return std::nullopt;
+  const Result<bool> more = settle_or_merge();
+  merges_on_ = more && *more;
+  if (more) {
+    settle_failures_ = 0;
+    if (!merges_on_ && !tail_is_full()) return std::nullopt;
+    return std::chrono::nanoseconds::zero();
+  }
+  const Errc code = more.error().code;
+  if (code == Errc::read_only || code == Errc::closed) return std::nullopt;
+  // Another process that is at it settles these commits, too: then there is nothing left to do.
+  const int doublings = code == Errc::busy ? 0 : std::min(settle_failures_++, 6);
+  return kSettleRest * (1 << doublings);
 }
 
 // Another process may have settled meanwhile what this one was asked to settle.

@@ -44,7 +44,22 @@ Status Store::checkpoint(bool merge_all) {
   AEON_TRY(catch_up());
   AEON_TRY(begin_upkeep());
   AEON_TRY(settle());
-  return merge_tiers(merge_all);
+  for (bool more = true; more;) {
+    AEON_ASSIGN(more, merge_once(merge_all));
+  }
+  return {};
+}
+
+// A slice of that: a full tail is settled, else a few segments are merged. True while there may be
+// more to merge.
+Result<bool> Store::settle_or_merge() {
+  const UpkeepLock lock(*this, 0);
+  AEON_TRY(lock.status());
+  AEON_TRY(catch_up());
+  AEON_TRY(begin_upkeep());
+  if (!tail_is_full()) return merge_once(false);
+  AEON_TRY(settle());
+  return true;
 }
 
 Store::UpkeepLock::UpkeepLock(Store& store, std::int64_t patience_ns) : store_(store) {
@@ -132,29 +147,29 @@ Status Store::settle() {
   return {};
 }
 
-Status Store::merge_tiers(bool merge_all) {
-  for (;;) {
-    std::vector<std::shared_ptr<const SegmentView>> merging;
-    storage::ManifestState state;
-    {
-      const storage::MutexLock lock(write_mutex_);
-      state = manifest_.state();
-      const std::size_t count =
-          merge_all ? state.segments.size() : segments_to_merge(state.segments);
-      if (count < 2) return {};
-      const auto segments = view().segments();
-      merging.assign(segments.end() - static_cast<std::ptrdiff_t>(count), segments.end());
-    }
-    AEON_ASSIGN(SettleSources sources, sources_of(merging, catalog_));
-    const std::uint64_t number = state.next_file;
-    AEON_ASSIGN(const SettledFiles files, write_settled(os_, directory_, palace_, number, sources));
-    state.next_file = number + 2;
-    state.segments.resize(state.segments.size() - merging.size());
-    state.segments.push_back(files.segment);
-    if (files.blobs) state.blobs.push_back(*files.blobs);
-    AEON_TRY(publish_manifest(std::move(state)));
-    for (const auto& segment : merging) AEON_TRY(os_.unlink(segment->segment().path()));
+// Merges the newest segments where they are many, or all of them; false when there was nothing to
+// merge.
+Result<bool> Store::merge_once(bool merge_all) {
+  std::vector<std::shared_ptr<const SegmentView>> merging;
+  storage::ManifestState state;
+  {
+    const storage::MutexLock lock(write_mutex_);
+    state = manifest_.state();
+    const std::size_t count = merge_all ? state.segments.size() : segments_to_merge(state.segments);
+    if (count < 2) return false;
+    const auto segments = view().segments();
+    merging.assign(segments.end() - static_cast<std::ptrdiff_t>(count), segments.end());
   }
+  AEON_ASSIGN(SettleSources sources, sources_of(merging, catalog_));
+  const std::uint64_t number = state.next_file;
+  AEON_ASSIGN(const SettledFiles files, write_settled(os_, directory_, palace_, number, sources));
+  state.next_file = number + 2;
+  state.segments.resize(state.segments.size() - merging.size());
+  state.segments.push_back(files.segment);
+  if (files.blobs) state.blobs.push_back(*files.blobs);
+  AEON_TRY(publish_manifest(std::move(state)));
+  for (const auto& segment : merging) AEON_TRY(os_.unlink(segment->segment().path()));
+  return true;
 }
 
 bool Store::shows(const storage::SegmentInfo& info) const {

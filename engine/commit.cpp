@@ -187,21 +187,16 @@ void Store::publish_group(std::span<Pending* const> applied) {
   if (!has_threads_) free_views();
 }
 
-// The upkeep thread, where there is one, settles a tail that has grown past its budget and fills
-// the file that the log will go on in, so that no commit has to wait for that.
+// Upkeep, where there is any, settles a tail that has grown past its budget and fills the file that
+// the log will go on in, so that no commit has to wait for that.
 void Store::ask_for_upkeep() {
   if (!has_threads_) return;
-  bool asked = false;
   if (writer_->past_half() && position_.log != spare_asked_for_) {
     spare_asked_for_ = position_.log;
     spare_bytes_.store(writer_->next_file_bytes(), std::memory_order_release);  // (29)
-    asked = true;
+    upkeep_->ask(kSpareTask);
   }
-  if (view().active().bytes() >= options_.checkpoint_bytes) {
-    // (31) synchronizes-with (32).
-    asked = !wants_checkpoint_.exchange(true, std::memory_order_acq_rel) || asked;
-  }
-  if (asked) wake_upkeep();
+  if (view().active().bytes() >= options_.checkpoint_bytes) upkeep_->ask(kSettleTask);
 }
 
 // One write for the whole group. On a refusal nothing happened; on any other error the palace is

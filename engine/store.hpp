@@ -4,7 +4,7 @@
 //   open.cpp        create, open, recover, close
 //   commit.cpp      the leader of a group: resolve, append, sync, apply, publish
 //   turn.cpp        taking turns at the log with other processes
-//   background.cpp  the threads that follow and settle
+//   background.cpp  following and settling of its own accord
 //   follow.cpp      taking over what other processes committed or settled
 //   payload.cpp     payloads that are stored ahead of the commit that names them
 //   checkpoint.cpp  settling tails into segments, merging segments
@@ -28,6 +28,7 @@
 #include "engine/palace.hpp"
 #include "engine/prepare.hpp"
 #include "engine/resolve.hpp"
+#include "engine/upkeep.hpp"
 #include "engine/view.hpp"
 #include "storage/epoch.hpp"
 #include "storage/held_pointer.hpp"
@@ -109,9 +110,10 @@ class Store {
   void stop_background();
   void abandon_background();
   void wake_follower();
-  void wake_upkeep();
   void run_follower();
-  void run_upkeep();
+  void follow_or_wait() noexcept;
+  [[nodiscard]] Upkeep::Again spare_slice();
+  [[nodiscard]] Upkeep::Again settle_slice();
   [[nodiscard]] bool tail_is_full();
 
   // turn.cpp
@@ -204,7 +206,8 @@ class Store {
   Status begin_upkeep();
   Status prepare_spare(std::uint64_t bytes);
   Status settle();
-  Status merge_tiers(bool merge_all);
+  Result<bool> settle_or_merge();
+  Result<bool> merge_once(bool merge_all);
   [[nodiscard]] bool shows(const storage::SegmentInfo& info) const;  // as part of the view
   Status publish_manifest(storage::ManifestState state);
   void retire_logs(std::uint64_t first_kept);
@@ -265,15 +268,17 @@ class Store {
   std::uint64_t arrivals_seen_ AEON_GUARDED_BY(write_mutex_) = 0;
 
   bool has_threads_ = false;  // fixed once open() returns
-  // The threads' own: (25) stops them, (27) wakes, (29) and (31) ask; each store synchronizes-with
-  // the load that has the next number.
+  // The threads' own: (25) stops them, (29) asks; each store synchronizes-with the load that has
+  // the next number.
   std::atomic<bool> stopping_{false};
-  std::atomic<bool> wants_checkpoint_{false};
   std::atomic<std::uint64_t> spare_bytes_{0};  // of a log file to be made ahead; 0: none
   std::uint64_t spare_asked_for_ AEON_GUARDED_BY(write_mutex_) = 0;  // the log number then
-  std::atomic<std::uint32_t> upkeep_wake_{0};                        // futex
+  bool merges_on_ = false;   // this and the next: on the pool's thread only
+  int settle_failures_ = 0;  // in a row
   std::thread follower_;
-  std::thread upkeep_;
+  // The tasks of upkeep_, by their numbers.
+  enum UpkeepTask : std::size_t { kSpareTask, kSettleTask };
+  std::unique_ptr<Upkeep> upkeep_;  // null without background threads
 };
 
 }  // namespace aeon::engine

@@ -36,7 +36,7 @@ constexpr std::int64_t kTurnTimeoutNs = 10'000'000'000;
 constexpr std::int64_t kTurnPollNs = 1'000'000;
 // A wish that is older than this is none any more. A waiter renews it whenever it looks, but on a
 // busy machine it looks late.
-constexpr std::int64_t kWishFadesNs = 100'000'000;
+constexpr std::int64_t kWishFadesNs = 250'000'000;
 // The low bits of a wish are its maker's ticket, the others the time.
 constexpr std::uint32_t kTicketBits = 0xffff;
 // How far a waiter is passed by others before they let it go first, and what a sync counts.

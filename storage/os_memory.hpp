@@ -1,12 +1,44 @@
-// Address space that is reserved once and filled on demand, so that what lives in it never moves.
+// Address space that is reserved once and filled on demand, so that what lives in it never moves,
+// and where on the machine its pages lie.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <span>
+#include <string>
+#include <vector>
 
+#include "storage/placement.hpp"
 #include "storage/result.hpp"
 
 namespace aeon::storage {
+
+// A plan, and what became of it: where the system refuses, everything goes on without.
+class MemoryPlacement {
+ public:
+  explicit MemoryPlacement(Placement plan) : plan_(std::move(plan)) {}
+  [[nodiscard]] const Placement& plan() const noexcept { return plan_; }
+  // One sentence for people. Any thread.
+  [[nodiscard]] std::string note() const;
+  // Keeps the calling thread on the processors of that worker. Best effort.
+  void place_worker(std::size_t worker) noexcept;
+
+ private:
+  friend class OsMemory;
+  void place(std::byte* data, std::size_t bytes) noexcept;
+  const Placement plan_;
+  // The errno of a call that was refused. Relaxed: figures for note(), nothing depends on them.
+  std::atomic<int> memory_refused_{0};
+  std::atomic<int> worker_refused_{0};
+};
+
+// The nodes that this process may use, as the system tells; one at most where it tells nothing.
+[[nodiscard]] Topology read_topology();
+// The plan for this machine, made at the first call. Lives for ever.
+[[nodiscard]] MemoryPlacement& machine_placement();
+// On which node each page of the range lies; a negative errno for a page that is not in memory.
+// Errors: unsupported, io_error.
+[[nodiscard]] Result<std::vector<int>> nodes_of_pages(std::span<const std::byte> range);
 
 // A range of anonymous memory. Reserved addresses cost nothing until committed; committed bytes
 // read as zero until written. Not thread-safe, except that memory committed before may be used by
@@ -17,7 +49,8 @@ class OsMemory {
   // limit, strict overcommit) halves are tried down to `at_least`; size() tells what was granted,
   // and a caller that got less than it wanted chains further reservations. Errors: no_memory when
   // not even `at_least` is granted, invalid_argument when wanted is 0 or below at_least.
-  [[nodiscard]] static Result<OsMemory> reserve(std::size_t wanted, std::size_t at_least);
+  [[nodiscard]] static Result<OsMemory> reserve(std::size_t wanted, std::size_t at_least,
+                                                MemoryPlacement& placement = machine_placement());
 
   OsMemory() = default;
   ~OsMemory();
@@ -40,12 +73,16 @@ class OsMemory {
   bool advise_huge(std::size_t offset, std::size_t bytes) noexcept;
 
  private:
-  OsMemory(std::byte* data, std::size_t size) noexcept : data_(data), size_(size) {}
+  OsMemory(std::byte* data, std::size_t size, MemoryPlacement& placement) noexcept
+      : data_(data), size_(size), placement_(&placement) {
+    placement.place(data, size);
+  }
   [[nodiscard]] bool inside(std::size_t offset, std::size_t bytes) const noexcept {
     return offset <= size_ && bytes <= size_ - offset;
   }
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
+  MemoryPlacement* placement_ = nullptr;
 };
 
 }  // namespace aeon::storage

@@ -127,6 +127,7 @@ class Checker {
       query.space = kHistorySpace;
       query.vector = vector;
       query.k = 1;
+      query.target_recall = 1;
       const Status got = snapshot_.recall(query, answer_);
       if (!got) return fails("recall: ", got.error());
       if (answer_.hits.size() != 1 || answer_.hits[0].id != ids_[at->first] || answer_.partial) {
@@ -172,6 +173,7 @@ std::string surplus(const Snapshot& snapshot, std::span<const History> histories
   query.space = kHistorySpace;
   query.vector = any;
   query.k = kMaxK;
+  query.target_recall = 1;
   Answer answer;
   if (const Status got = snapshot.recall(query, answer); !got) return got.error().message;
   std::set<MemoryId> distinct;
