@@ -30,7 +30,7 @@ namespace aeon::engine {
 
 namespace {
 
-// How long a leader waits for another process to give up the append lock before it says so.
+// How long a leader waits for the append lock, while nobody gets on, before it says so.
 constexpr std::int64_t kTurnTimeoutNs = 10'000'000'000;
 // A waiter looks again after this long, in case the holder died without waking anyone.
 constexpr std::int64_t kTurnPollNs = 1'000'000;
@@ -131,7 +131,8 @@ Status Store::take_turn() {
   ++turns_;
   if (keeps_turn_) return {};  // nobody else could write since
   ControlBlock& control = control_->block();
-  const std::int64_t start = os_.monotonic_ns();
+  std::uint64_t progress = UINT64_MAX;  // what others have done, and since when it stands still
+  std::int64_t still_ns = 0;
   if (const auto given = std::exchange(turn_given_, std::nullopt); given && turn_was_long_) {
     os_.wait_on(control.turn, *given, kCourtesyNs);
   }
@@ -147,7 +148,9 @@ Status Store::take_turn() {
         break;
       }
     }
-    if (now - start > kTurnTimeoutNs) {
+    const std::uint64_t is = control.written.load(std::memory_order_relaxed) + turn;
+    if (std::exchange(progress, is) != is) still_ns = now;
+    if (now - still_ns > kTurnTimeoutNs) {
       return fail(Errc::writer_stopped,
                   fmt::format("process {} holds the append lock of {} and does not move; reads go "
                               "on, commits wait for it",
