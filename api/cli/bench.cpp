@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "api/cli/bench_machine.hpp"
+#include "api/cli/bench_processes.hpp"
 #include "api/cli/bench_stress.hpp"
 #include "api/cli/bench_write.hpp"
 #include "api/cli/command.hpp"
@@ -17,6 +18,7 @@ struct Options {
   std::vector<std::string> directories;
   WriteBench write;
   StressBench stress;
+  ProcessBench processes;
 };
 
 double quantile(const std::vector<double>& sorted, double q) {
@@ -126,6 +128,39 @@ void add_stress(CLI::App& bench, Chosen& chosen, const std::shared_ptr<Options>&
   });
 }
 
+int run_processes(const Chosen& chosen, const Options& options) {
+  for (const std::string& directory : options.directories) {
+    const Status done = bench_processes(directory, options.processes, [](const std::string& line) {
+      print(line);
+      flush_output();
+    });
+    if (!done) return report(chosen, done.error());
+  }
+  return kDone;
+}
+
+void add_processes(CLI::App& bench, Chosen& chosen, const std::shared_ptr<Options>& options) {
+  CLI::App* command = add_command(bench, chosen, "processes", "a palace shared by processes");
+  ProcessBench& processes = options->processes;
+  command->add_option("DIR", options->directories, "where to make palaces for the time being")
+      ->required();
+  command->add_option("--seconds", processes.seconds, "of each measurement of a round")
+      ->check(CLI::Range(0.05, 3600.0));
+  command->add_option("--rounds", processes.rounds)->check(CLI::Range(1, 1000));
+  command->add_option("--readers", processes.readers)->check(CLI::Range(1, 64));
+  command->add_option("--rows", processes.rows, "that readers read")
+      ->check(CLI::Range(1000, 10'000'000));
+  command->add_option("--tail-rows", processes.tail_rows, "more of them, not settled")
+      ->check(CLI::Range(0, 100'000));
+  command->add_option("--dimension", processes.dimension)->check(CLI::Range(1U, kMaxDimension));
+  command->add_option("--content-bytes", processes.content_bytes)->check(CLI::Range(0U, 8192U));
+  command->add_option("--sights", processes.sights, "commits that another process waits for")
+      ->check(CLI::Range(1, 100'000));
+  command->callback([&chosen, options] {
+    chosen.run = [&chosen, options] { return run_processes(chosen, *options); };
+  });
+}
+
 }  // namespace
 
 void add_bench(CLI::App& app, Chosen& chosen) {
@@ -133,6 +168,7 @@ void add_bench(CLI::App& app, Chosen& chosen) {
   CLI::App* bench = app.add_subcommand("bench", "measure; always prints JSON lines");
   bench->require_subcommand(1);
   add_bench_ann(*bench, chosen);
+  add_processes(*bench, chosen, options);
   add_stress(*bench, chosen, options);
   add_write(*bench, chosen, options);
 }

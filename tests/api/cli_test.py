@@ -319,6 +319,18 @@ class Commands(Cli):
             self.assertGreater(line["raw_write_bytes"], 64 * 1024)
             self.assertGreater(line["ratio_of_medians"], 0)
 
+    def test_bench_processes_prints_turns_sight_and_memory(self):
+        lines = self.objects("bench", "processes", self.work, "--seconds", 0.05, "--rounds", 1,
+                             "--readers", 2, "--rows", 1000, "--tail-rows", 500, "--dimension", 16,
+                             "--sights", 5)
+        self.assertEqual([line["part"] for line in lines], ["turns", "turns", "sight", "memory"])
+        for line in lines[:2]:
+            self.assertGreater(line["one_commits_per_s"], 0)
+            self.assertGreater(line["told_in_turn_to_one"], 0)
+        self.assertEqual(lines[2]["commits"], 5)
+        self.assertGreater(lines[3]["one_pss_bytes"], 0)
+        self.assertGreater(lines[3]["all_pss_bytes"], 0)
+
     def test_bench_stress_prints_every_level_and_phase(self):
         lines = self.objects("bench", "stress", self.work, "--seconds", 0.1, "--rounds", 1,
                              "--rows", 1000, "--dimension", 16, "--guard-rate", 1000)
