@@ -23,6 +23,14 @@ void prefetch_row(const std::byte* packed, std::size_t bytes) noexcept {
 
 }  // namespace
 
+Walk::Walk() {
+  constexpr std::size_t kOrdinaryRows = 4096;
+  starts_.reserve(4 * starts_for(kMaxK) + kStep);
+  open_.reserve(kOrdinaryRows);
+  nearest_.reserve(kMaxK);
+  found_.reserve(kOrdinaryRows);
+}
+
 void Walk::begin(NodeMap& map, const simd::Int8Query& codes, const Distance& distance,
                  const WalkLimits& limits) {
   map_ = &map;

@@ -40,6 +40,10 @@ class Walk {
     const std::byte* packed = nullptr;
   };
 
+  // Takes the memory that ordinary walks need, so that a warm thread allocates only for one that is
+  // harder than all before.
+  Walk();
+
   // Forgets what was found. Everything passed must live until the last call before the next begin.
   void begin(NodeMap& map, const simd::Int8Query& codes, const Distance& distance,
              const WalkLimits& limits);

@@ -33,6 +33,7 @@ struct Options {
   std::string filter;
   std::optional<CommitNumber> as_of;
   std::uint32_t k = 10;
+  float target_recall = Query{}.target_recall;
   bool explain = false;
 };
 
@@ -89,6 +90,7 @@ Result<Outcome> recall(const Snapshot& snapshot, const Options& options) {
               .model = vector.model,
               .text = options.text,
               .k = options.k,
+              .target_recall = options.target_recall,
               .session = options.session,
               .kind = options.kind,
               .filter = options.filter};
@@ -190,6 +192,8 @@ void add_recall(CLI::App& app, Chosen& chosen) {
   command->add_option("--vector", options->vector, "by the vector in FILE, or - for stdin");
   command->add_option("--model", options->model, "who made the vector; default: the space's own");
   command->add_option("-k", options->k, "how many")->check(CLI::Range(1U, kMaxK));
+  command->add_option("--target-recall", options->target_recall,
+                      "the share of the true nearest that is wanted, above 0 and up to 1: exact");
   command->add_option("--space", options->space, "in this space");
   command->add_option("--tenant", options->tenant, "of this tenant");
   command->add_option("--session", options->session, "only this session");

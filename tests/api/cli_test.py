@@ -232,6 +232,15 @@ class Commands(Cli):
         self.assertEqual(found[-1]["commit"], ack["commit"])
         self.assertEqual(found[-1]["hits"], 1)
 
+    def test_recall_takes_a_target_recall(self):
+        self.init()
+        self.put({"text": "a tall tree"}, {"text": "a small house"})
+        recall = ("recall", self.palace, "--text", "tree", "--target-recall")
+        self.assertTrue(self.objects(*recall, "1")[-1]["exact"])
+        self.assertEqual(self.objects(*recall, "0.5")[-1]["hits"], 2)
+        self.refused(MISUSE, *recall, "0")
+        self.refused(MISUSE, *recall, "1.5")
+
     def test_trace_walks_the_session_in_order(self):
         self.init()
         ids = self.put(*({"text": f"e{i}", "session": "s"} for i in range(7)), {"text": "other"})
