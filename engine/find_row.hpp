@@ -13,9 +13,9 @@ struct FoundRow {
   std::uint32_t row = 0;
 };
 
-// Finds a row by its node. Rows of unclustered blocks ascend by node (nodes are given out in commit
-// order, and settling and merging keep that order), so each block costs a comparison and the right
-// one a binary search. Errors: damaged when no readable block has the row.
+// Finds a row by its node: a table in a tail, an index in a segment. In segments of format version
+// 1 rows ascend by node within a cluster, so each cluster costs a comparison and the right one a
+// binary search. Errors: damaged when no readable place has the row.
 [[nodiscard]] Result<FoundRow> find_row(const Reading& reading, RowName name, std::uint32_t tenant);
 
 // The values that the row of memory `id`, version `version`, keeps; `values` has the space's
