@@ -35,6 +35,7 @@ class Application {
       case OperationKind::key: return key(body);
       case OperationKind::session_end: return session_end(body);
       case OperationKind::edge: return edge(body);
+      case OperationKind::setting: return setting(body);
       case OperationKind::rotate: applied_.rotate = true; return true;
     }
     return malformed();
@@ -85,13 +86,22 @@ class Application {
     if (!parse_version(body, version_) || !decode_version(version_.record, record_)) {
       return malformed();
     }
-    if (record_.blob) applied_.blob_file = std::max(applied_.blob_file, record_.blob->file);
+    if (record_.blob && !note_payload(record_.blob->file)) return false;
     version_key(key_, version_.id);
     if (!tail_.put(key_, commit_, version_.record)) return false;
     counters_.next_id = std::max(counters_.next_id, version_.id + 1);
     ++counters_.versions;
     if (version_.is_new) ++counters_.memories;
     return end_rows(version_.ended) && place_event();
+  }
+
+  // A payload that was stored ahead is this memory's from here on.
+  bool note_payload(std::uint64_t blob_file) {
+    applied_.blob_file = std::max(applied_.blob_file, blob_file);
+    payload_key(key_, blob_file);
+    value_.clear();
+    storage::Encoder(value_).varint(version_.id);
+    return tail_.put(key_, commit_, value_);
   }
 
   // Events stand on their session's line at their event time.
@@ -160,12 +170,14 @@ class Application {
     if (!parse_end(body, end_)) return malformed();
     VersionRecord record;
     record.live = false;
+    record.erased = end_.erased;
     record.tenant = end_.tenant;
     value_.clear();
     encode_version(value_, record);
     version_key(key_, end_.id);
     if (!tail_.put(key_, commit_, value_)) return false;
-    --counters_.memories;
+    if (end_.was_visible) --counters_.memories;
+    if (end_.erased) ++counters_.erasures;
     return end_rows(end_.ended);
   }
 
@@ -182,8 +194,19 @@ class Application {
     if (!parse_key(body, operation)) return malformed();
     unique_key(key_, operation.tenant, operation.key);
     value_.clear();
-    if (operation.id != 0) storage::Encoder(value_).varint(operation.id);
+    if (operation.id == kErasedId) {
+      value_.push_back(kErasedKey.front());
+    } else if (operation.id != 0) {
+      storage::Encoder(value_).varint(operation.id);
+    }
     return tail_.put(key_, commit_, value_);
+  }
+
+  bool setting(std::string_view body) {
+    SettingOperation operation;
+    if (!parse_setting(body, operation)) return malformed();
+    setting_key(key_, operation.setting);
+    return tail_.put(key_, commit_, operation.value);
   }
 
   bool session_end(std::string_view body) {

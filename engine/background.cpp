@@ -7,6 +7,7 @@
 // back an append lock that is kept, which must not wait for a slice that takes seconds.
 #include <algorithm>
 #include <exception>
+#include <utility>
 
 #include "engine/store.hpp"
 #include "storage/os_memory.hpp"
@@ -21,6 +22,10 @@ constexpr std::int64_t kFollowPollNs = 500'000'000;
 constexpr std::int64_t kKeepNs = 5'000'000;
 // After an attempt to settle that did not succeed; doubled each time, up to six times.
 constexpr std::chrono::seconds kSettleRest{1};
+// Before a merge that drops what has ended.
+constexpr std::chrono::nanoseconds kReclaimRest = std::chrono::seconds(2);
+constexpr std::chrono::nanoseconds kMostRest = std::chrono::seconds(20);
+constexpr std::chrono::minutes kHistoryRest{10};
 
 }  // namespace
 
@@ -28,12 +33,14 @@ Status Store::start_background() {
   static std::atomic<std::size_t> next_worker{0};  // openings of this process take turns at nodes
   try {
     std::vector<Upkeep::Task> tasks = {[this] { return spare_slice(); },
-                                       [this] { return settle_slice(); }};
+                                       [this] { return settle_slice(); },
+                                       [this] { return reclaim_slice(); }};
     upkeep_ = std::make_unique<Upkeep>(std::move(tasks), [worker = next_worker.fetch_add(1)] {
       storage::machine_placement().place_worker(worker);
     });
     follower_ = std::thread([this] { run_follower(); });
     has_threads_ = true;
+    upkeep_->ask(kReclaimTask);  // what is due may have become so while nobody was here
   } catch (const std::exception&) {
     stop_background();
     return fail(Errc::no_memory,
@@ -108,6 +115,34 @@ Upkeep::Again Store::settle_slice() {
   // Another process that is at it settles these commits, too: then there is nothing left to do.
   const int doublings = code == Errc::busy ? 0 : std::min(settle_failures_++, 6);
   return kSettleRest * (1 << doublings);
+}
+
+// Asked for by commits that end versions. It rests before a merge, so that one merge drops what many
+// commits ended, and after it as long as the merge took: it has half of a core at most.
+Upkeep::Again Store::reclaim_slice() {
+  if (stopping_.load(std::memory_order_acquire)) return std::nullopt;  // (26)
+  bool urgent = false;
+  {
+    const storage::MutexLock lock(write_mutex_);
+    if (!read_only_reason_.empty() || closed_) return std::nullopt;
+    const Result<HistoryNeeds> needs = history_needs();
+    if (!needs) return std::nullopt;
+    urgent = needs->erasures != 0;
+    if (!urgent && !is_worth_reclaiming(*needs)) {
+      // What is kept for a time becomes due without any commit.
+      const bool waits = needs->keep != kEndOfTime && needs->keep != 0;
+      return waits ? Upkeep::Again(kHistoryRest) : std::nullopt;
+    }
+  }
+  if (!urgent && !std::exchange(reclaim_rested_, true)) return std::max(reclaim_rest_, kReclaimRest);
+  reclaim_rested_ = false;
+  const std::int64_t start = os_.monotonic_ns();
+  const Status done = reclaim();
+  reclaim_rest_ = std::min(std::chrono::nanoseconds(os_.monotonic_ns() - start), kMostRest);
+  if (done) return std::chrono::nanoseconds::zero();  // what has become due meanwhile
+  const Errc code = done.error().code;
+  if (code == Errc::read_only || code == Errc::closed) return std::nullopt;
+  return kMostRest;
 }
 
 // Another process may have settled meanwhile what this one was asked to settle.

@@ -1,5 +1,5 @@
-// Upkeep: settling what is in RAM tails into a segment, and merging segments so that their number
-// stays small. One process at a time does it (the upkeep lock), beside readers and writers.
+// Upkeep: settling what is in RAM tails into a segment; merge.cpp merges segments. One process at a
+// time does it (the upkeep lock), beside readers and writers.
 //
 // Order of a publication, each step durable before the next: segment and blob file, their names,
 // the manifest record that lists them. Then the view is swapped, and only then are log files and
@@ -17,24 +17,8 @@ namespace aeon::engine {
 
 namespace {
 
-// Merging starts when this many newest segments are each at most kTierFactor times what is newer
-// than them: a row is then rewritten about log4(segments) times.
-constexpr std::size_t kTierSegments = 4;
-constexpr std::uint64_t kTierFactor = 4;
 // How often a process that waits for the upkeep lock looks again.
 constexpr std::int64_t kUpkeepPollNs = 2'000'000;
-
-// How many of the newest segments to merge; below 2: none.
-std::size_t segments_to_merge(const std::vector<storage::SegmentInfo>& segments) {
-  std::uint64_t newer = 0;
-  std::size_t count = 0;
-  for (auto segment = segments.rbegin(); segment != segments.rend(); ++segment) {
-    if (count > 0 && segment->bytes > kTierFactor * newer) break;
-    newer += segment->bytes;
-    ++count;
-  }
-  return count >= kTierSegments ? count : 0;
-}
 
 }  // namespace
 
@@ -43,9 +27,10 @@ Status Store::checkpoint(bool merge_all) {
   AEON_TRY(lock.status());
   AEON_TRY(catch_up());
   AEON_TRY(begin_upkeep());
-  AEON_TRY(settle());
+  AEON_TRY(settle(LogFile::same));
+  if (merge_all) return merge_whole();
   for (bool more = true; more;) {
-    AEON_ASSIGN(more, merge_once(merge_all));
+    AEON_ASSIGN(more, merge_tiers());
   }
   return {};
 }
@@ -57,8 +42,8 @@ Result<bool> Store::settle_or_merge() {
   AEON_TRY(lock.status());
   AEON_TRY(catch_up());
   AEON_TRY(begin_upkeep());
-  if (!tail_is_full()) return merge_once(false);
-  AEON_TRY(settle());
+  if (!tail_is_full()) return merge_tiers();
+  AEON_TRY(settle(LogFile::same));
   return true;
 }
 
@@ -113,19 +98,22 @@ Status Store::prepare_spare(std::uint64_t bytes) {
   return wal::prepare_spare(os_, directory_, bytes);
 }
 
-Status Store::settle() {
-  {
+Status Store::settle(LogFile log_file) {
+  if (log_file == LogFile::same) {
     const auto guard = enter();
     if (view().tails().size() == 1 && view().settled() == visible()) return {};
     // Only a rotation happened since the last time: nothing to settle.
   }
   Pending rotation(nullptr, Durability::process);
+  rotation.log_file = log_file;
   AEON_TRY(submit(rotation));
   std::vector<std::shared_ptr<Tail>> frozen;
   storage::ManifestState state;
+  EngineState engine;
   wal::LogPosition position;
   {
     const storage::MutexLock lock(write_mutex_);
+    AEON_ASSIGN(engine, engine_state());
     for (const auto& tail : view().tails()) {
       if (tail->first_commit() <= rotation.ack.commit) frozen.push_back(tail);
     }
@@ -141,35 +129,14 @@ Status Store::settle() {
   state.settled_commit = rotation.ack.commit;
   state.settled_chain = position.chain;
   state.first_log = position.log;
-  state.engine_state = encode_engine_state({frozen.back()->counters(), position});
+  engine.counters = frozen.back()->counters();
+  engine.position = position;
+  add_mark(engine.history, {rotation.ack.commit, rotation.ack.time,
+                            engine.counters.versions - engine.counters.memories});
+  state.engine_state = encode_engine_state(engine);
   AEON_TRY(publish_manifest(std::move(state)));
-  retire_logs(position.log);
+  retire_logs(position.log, log_file == LogFile::same);
   return {};
-}
-
-// Merges the newest segments where they are many, or all of them; false when there was nothing to
-// merge.
-Result<bool> Store::merge_once(bool merge_all) {
-  std::vector<std::shared_ptr<const SegmentView>> merging;
-  storage::ManifestState state;
-  {
-    const storage::MutexLock lock(write_mutex_);
-    state = manifest_.state();
-    const std::size_t count = merge_all ? state.segments.size() : segments_to_merge(state.segments);
-    if (count < 2) return false;
-    const auto segments = view().segments();
-    merging.assign(segments.end() - static_cast<std::ptrdiff_t>(count), segments.end());
-  }
-  AEON_ASSIGN(SettleSources sources, sources_of(merging, catalog_));
-  const std::uint64_t number = state.next_file;
-  AEON_ASSIGN(const SettledFiles files, write_settled(os_, directory_, palace_, number, sources));
-  state.next_file = number + 2;
-  state.segments.resize(state.segments.size() - merging.size());
-  state.segments.push_back(files.segment);
-  if (files.blobs) state.blobs.push_back(*files.blobs);
-  AEON_TRY(publish_manifest(std::move(state)));
-  for (const auto& segment : merging) AEON_TRY(os_.unlink(segment->segment().path()));
-  return true;
 }
 
 bool Store::shows(const storage::SegmentInfo& info) const {
@@ -201,12 +168,12 @@ Status Store::publish_manifest(storage::ManifestState state) {
 }
 
 // Best effort: what can't be given up now is given up by the next checkpoint or open.
-void Store::retire_logs(std::uint64_t first_kept) {
+void Store::retire_logs(std::uint64_t first_kept, bool recyclable) {
   const auto numbers = wal::list_logs(os_, directory_);
   if (!numbers) return;
   for (const std::uint64_t number : *numbers) {
     if (number >= first_kept) break;
-    if (!wal::retire_log(os_, directory_, number, true)) return;
+    if (!wal::retire_log(os_, directory_, number, recyclable)) return;
   }
 }
 

@@ -197,6 +197,9 @@ void Store::ask_for_upkeep() {
     upkeep_->ask(kSpareTask);
   }
   if (view().active().bytes() >= options_.checkpoint_bytes) upkeep_->ask(kSettleTask);
+  const std::uint64_t ended = counters_.versions - counters_.memories + counters_.erasures;
+  if (ended != ended_asked_) upkeep_->ask(kReclaimTask);
+  ended_asked_ = ended;
 }
 
 // One write for the whole group. On a refusal nothing happened; on any other error the palace is
@@ -208,10 +211,15 @@ Status Store::append_group(std::span<Pending* const> accepted) {
     frames.push_back(&pending->frame);
     reclaiming = reclaiming && pending->prepared != nullptr && pending->prepared->reclaiming;
   }
+  const wal::Urgency urgency = reclaiming ? wal::Urgency::reclaiming : wal::Urgency::ordinary;
   std::atomic<std::uint32_t>& writing = control_->block().writing;
   writing.store(1, std::memory_order_release);  // (19)
-  const Status status =
-      writer_->append(frames, reclaiming ? wal::Urgency::reclaiming : wal::Urgency::ordinary);
+  Status status;
+  // A rotation ends its group; the commits before it may as well go to the new file.
+  if (accepted.back()->log_file == LogFile::fresh) {
+    status = writer_->rotate(urgency, wal::FileSource::fresh);
+  }
+  if (status) status = writer_->append(frames, urgency);
   if (!status && !writer_->poison()) {
     writing.store(0, std::memory_order_release);  // (19)
   } else if (!status) {

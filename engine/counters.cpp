@@ -13,6 +13,7 @@ void encode_counters(std::string& out, const Counters& counters) {
   encoder.varint(counters.memories);
   encoder.varint(counters.versions);
   encoder.varint(counters.edges);
+  encoder.varint(counters.erasures);
 }
 
 bool decode_counters(std::string_view value, Counters& counters) {
@@ -30,6 +31,7 @@ bool decode_counters(std::string_view value, Counters& counters) {
   counters.memories = decoder.varint();
   counters.versions = decoder.varint();
   counters.edges = decoder.varint();
+  counters.erasures = decoder.at_end() ? 0 : decoder.varint();  // unknown to format version 2
   return decoder.ok() && decoder.at_end() && counters.next_id >= 1;
 }
 

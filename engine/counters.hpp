@@ -20,6 +20,7 @@ struct Counters {
   std::uint64_t memories = 0;            // visible
   std::uint64_t versions = 0;            // ever written
   std::uint64_t edges = 0;               // visible
+  std::uint64_t erasures = 0;            // ever asked for
   friend bool operator==(const Counters&, const Counters&) = default;
 };
 

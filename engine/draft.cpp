@@ -35,6 +35,10 @@ void Draft::Layer::move_into(Layer& other) {
   move_map(versions, other.versions);
   move_map(spaces, other.spaces);
   move_map(edges, other.edges);
+  move_map(next_out, other.next_out);
+  move_map(next_in, other.next_in);
+  other.payloads.insert(payloads.begin(), payloads.end());
+  payloads.clear();
 }
 
 void Draft::Layer::clear() {
@@ -44,6 +48,9 @@ void Draft::Layer::clear() {
   versions.clear();
   spaces.clear();
   edges.clear();
+  next_out.clear();
+  next_in.clear();
+  payloads.clear();
 }
 
 void Draft::accept() {
@@ -58,7 +65,9 @@ void Draft::reject() {
 
 Result<MemoryId> Draft::key_owner(std::uint32_t tenant, std::string_view key) {
   const KeyName name(tenant, key);
-  if (const MemoryId* owner = look_up(now_.keys, accepted_.keys, name)) return *owner;
+  if (const MemoryId* owner = look_up(now_.keys, accepted_.keys, name)) {
+    return *owner == kErasedId ? MemoryId{0} : *owner;
+  }
   return reading_.key_owner(tenant, key);
 }
 
@@ -91,6 +100,7 @@ Result<const VersionState*> Draft::version(MemoryId id) {
   Reading::Version version;
   AEON_ASSIGN(found_.visible, reading_.try_version(id, version));
   if (version.commit == 0) return nullptr;
+  found_.erased = version.record.erased;
   found_.commit = version.commit;
   found_.tenant = version.record.tenant;
   found_.session = version.record.session;
@@ -136,7 +146,52 @@ void Draft::set_name(NameClass kind, std::uint32_t parent, std::string_view name
 
 void Draft::set_version(MemoryId id, VersionState state) { now_.versions[id] = std::move(state); }
 
+Result<std::vector<MemoryId>> Draft::line_neighbours(MemoryId id, graph::Way way) {
+  std::map<MemoryId, bool> exists;
+  graph::EdgeCursor cursor({reading_.view.runs(), reading_.commit}, id, way, graph::kNextType);
+  for (; cursor.valid(); cursor.next()) exists[cursor.other_end()] = true;
+  AEON_TRY(cursor.status());
+  for (const Layer* layer : {&accepted_, &now_}) {
+    const auto& changes = way == graph::Way::out ? layer->next_out : layer->next_in;
+    for (auto at = changes.lower_bound({id, 0}); at != changes.end() && at->first.first == id;
+         ++at) {
+      exists[at->first.second] = at->second;
+    }
+  }
+  std::vector<MemoryId> ids;
+  for (const auto& [other, there] : exists) {
+    if (there) ids.push_back(other);
+  }
+  return ids;
+}
+
+Result<std::string> Draft::last_key(MemoryId id, const VersionState& state) {
+  if (!state.key.empty() || state.commit == 0) return state.key;
+  storage::LookupScratch scratch;
+  version_key(key_, id);
+  AEON_ASSIGN(const auto found, reading_.view.runs().newest(key_, state.commit - 1, scratch));
+  VersionRecord record;
+  if (!found) return std::string();
+  if (!decode_version(found->value, record)) {
+    return fail(Errc::damaged, "a version record does not decode; run aeon verify");
+  }
+  return std::string(record.key);
+}
+
+Result<bool> Draft::payload_is_free(std::uint64_t blob_file) {
+  if (now_.payloads.contains(blob_file) || accepted_.payloads.contains(blob_file)) return false;
+  if (!reading_.view.blobs().contains(blob_file)) return false;
+  storage::LookupScratch scratch;
+  payload_key(key_, blob_file);
+  AEON_ASSIGN(const auto found, reading_.find(key_, scratch));
+  return !found.has_value();
+}
+
 Status Draft::set_edge(const Edge& edge, bool exists, std::string record) {
+  if (std::get<1>(edge) == graph::kNextType) {
+    now_.next_out[{std::get<0>(edge), std::get<2>(edge)}] = exists;
+    now_.next_in[{std::get<2>(edge), std::get<0>(edge)}] = exists;
+  }
   if (const auto at = now_.edges.find(edge); at != now_.edges.end()) {
     at->second.exists = exists;
     at->second.record = std::move(record);

@@ -11,15 +11,19 @@
 #include <vector>
 
 #include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
 
 #include "engine/counters.hpp"
+#include "engine/record.hpp"
 #include "engine/view.hpp"
+#include "graph/trace.hpp"
 
 namespace aeon::engine {
 
 // What resolving needs to know of the newest version of a memory.
 struct VersionState {
   bool visible = false;
+  bool erased = false;
   CommitNumber commit = 0;
   std::uint32_t tenant = 0;
   std::uint32_t session = 0;
@@ -53,6 +57,13 @@ class Draft {
   [[nodiscard]] Result<const VersionState*> version(MemoryId id);
   [[nodiscard]] Result<bool> edge_exists(MemoryId from, std::uint32_t type, MemoryId to);
   [[nodiscard]] bool space_exists(std::string_view name) const;
+  // The other ends of the `next` edges at a memory, ascending.
+  [[nodiscard]] Result<std::vector<MemoryId>> line_neighbours(MemoryId id, graph::Way way);
+  // The key that a memory had which is not visible any more; empty when it had none or its history
+  // is gone.
+  [[nodiscard]] Result<std::string> last_key(MemoryId id, const VersionState& state);
+  // Whether a payload's file is here and no memory has it.
+  [[nodiscard]] Result<bool> payload_is_free(std::uint64_t blob_file);
 
   // Decisions of the commit being resolved.
   using Edge = std::tuple<MemoryId, std::uint32_t, MemoryId>;
@@ -61,6 +72,8 @@ class Draft {
     bool exists = false;
     std::string record;
   };
+  void take_payload(std::uint64_t blob_file) { now_.payloads.insert(blob_file); }
+  // `owner`: 0 when the key is free again, kErasedId when it is to vanish as well.
   void set_key(std::uint32_t tenant, std::string_view key, MemoryId owner);
   void set_session_end(std::uint32_t tenant, std::uint32_t session, MemoryId id);
   void set_name(NameClass kind, std::uint32_t parent, std::string_view name, std::uint32_t number);
@@ -94,6 +107,10 @@ class Draft {
     boost::unordered_flat_map<MemoryId, VersionState> versions;
     boost::unordered_flat_map<std::string, std::uint32_t> spaces;
     std::map<Edge, EdgeChange> edges;
+    // Which of the edges of type `next` exist: by from and to, and by to and from.
+    std::map<std::pair<MemoryId, MemoryId>, bool> next_out;
+    std::map<std::pair<MemoryId, MemoryId>, bool> next_in;
+    boost::unordered_flat_set<std::uint64_t> payloads;  // taken
     void move_into(Layer& other);
     void clear();
   };

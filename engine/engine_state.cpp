@@ -11,6 +11,7 @@ std::string encode_engine_state(const EngineState& state) {
   std::string counters;
   encode_counters(counters, state.counters);
   encoder.bytes(counters);
+  encode_history(encoder, state.history);
   return value;
 }
 
@@ -18,6 +19,9 @@ bool decode_engine_state(std::string_view value, EngineState& state) {
   storage::Decoder decoder(value);
   state.position = decoder.fixed<wal::LogPosition>();
   const std::string_view counters = decoder.bytes();
+  state.history = {};
+  // Until format version 2 that was all.
+  if (!decoder.at_end() && !decode_history(decoder, state.history)) return false;
   return decoder.ok() && decoder.at_end() && decode_counters(counters, state.counters);
 }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "engine/counters.hpp"
+#include "engine/history.hpp"
 #include "wal/log_position.hpp"
 
 namespace aeon::engine {
@@ -13,6 +14,7 @@ namespace aeon::engine {
 struct EngineState {
   Counters counters;
   wal::LogPosition position;
+  History history;
 };
 
 [[nodiscard]] std::string encode_engine_state(const EngineState& state);

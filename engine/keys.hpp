@@ -18,6 +18,9 @@ inline constexpr std::size_t kNameClasses = 5;  // array size, slot 0 unused
 inline void version_key(std::string& out, std::uint64_t id) {
   storage::begin_key(out, storage::Table::versions).u64(id);
 }
+// The value of a key whose memory was erased: it is free, and the key itself is to vanish. No id.
+inline constexpr std::string_view kErasedKey{"\0", 1};
+
 inline void unique_key(std::string& out, std::uint32_t tenant, std::string_view key) {
   storage::begin_key(out, storage::Table::keys).u32(tenant).text(key);
 }
@@ -33,6 +36,16 @@ inline void name_id_key(std::string& out, NameClass kind, std::uint32_t number) 
   storage::begin_key(out, storage::Table::names_by_id)
       .u8(static_cast<std::uint8_t>(kind))
       .u32(number);
+}
+// What a palace is told once for all its processes. Persisted; 0 is invalid.
+enum class Setting : std::uint8_t {
+  history = 1,  // i64 ns: how long what has ended stays readable; kEndOfTime for ever
+};
+inline void setting_key(std::string& out, Setting setting) {
+  storage::begin_key(out, storage::Table::settings).u8(static_cast<std::uint8_t>(setting));
+}
+inline void payload_key(std::string& out, std::uint64_t blob_file) {
+  storage::begin_key(out, storage::Table::payloads).u64(blob_file);
 }
 inline void space_key(std::string& out, std::uint32_t space) {
   storage::begin_key(out, storage::Table::spaces).u32(space);

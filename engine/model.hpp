@@ -24,6 +24,9 @@ using TimeNs = std::int64_t;
 inline constexpr TimeNs kBeginningOfTime = std::numeric_limits<TimeNs>::min();
 inline constexpr TimeNs kEndOfTime = std::numeric_limits<TimeNs>::max();
 
+// How long what has ended stays readable, unless a palace says otherwise: 30 days.
+inline constexpr TimeNs kDefaultHistory = TimeNs{30} * 24 * 3600 * 1'000'000'000;
+
 inline constexpr std::uint32_t kMaxDimension = 4096;
 inline constexpr std::size_t kMaxNameBytes = 255;  // spaces, tenants, sessions, kinds, types
 inline constexpr std::size_t kMaxKeyBytes = 1024;  // unique keys
@@ -140,6 +143,12 @@ struct Supersede {
 struct Forget {
   MemoryId id = 0;
 };
+struct Erase {
+  MemoryId id = 0;
+};
+struct SetHistory {
+  TimeNs keep = 0;
+};
 struct Unlink {
   MemoryRef from;
   MemoryRef to;
@@ -150,7 +159,8 @@ struct Unlink {
 class Batch {
  public:
   using Operation =
-      std::variant<SpaceSpec, CreateTenant, NewMemory, Supersede, Forget, NewEdge, Unlink>;
+      std::variant<SpaceSpec, CreateTenant, NewMemory, Supersede, Forget, NewEdge, Unlink, Erase,
+                   SetHistory>;
 
   void create_space(SpaceSpec spec) { operations_.emplace_back(std::move(spec)); }
   // Creating a tenant that exists changes nothing.
@@ -163,7 +173,17 @@ class Batch {
   void supersede(MemoryId id, NewMemory next, CommitNumber expected_version = 0) {
     operations_.emplace_back(Supersede{id, std::move(next), expected_version});
   }
+  // Ends a memory: it is not found any more, but by reads as of an earlier commit, as far as the
+  // history policy keeps it. On a session's line its neighbours become each other's.
   void forget(MemoryId id) { operations_.emplace_back(Forget{id}); }
+  // Ends a memory, visible or forgotten, and destroys it: no read finds it from this commit on, not
+  // even one as of an earlier commit once the palace has let go of its bytes; Palace::purge() says
+  // when that is. Its id, its times and its place among edges were never content.
+  void erase(MemoryId id) { operations_.emplace_back(Erase{id}); }
+  // How long versions that were superseded or forgotten stay readable by Palace::snapshot_at(): a
+  // duration in nanoseconds, 0 (until the next merge), or kEndOfTime (for ever). Without it
+  // kDefaultHistory. Holds for the whole palace, what ended before included.
+  void set_history(TimeNs keep) { operations_.emplace_back(SetHistory{keep}); }
   void link(NewEdge edge) { operations_.emplace_back(std::move(edge)); }
   void unlink(MemoryRef from, MemoryRef to, std::string type) {
     operations_.emplace_back(Unlink{from, to, std::move(type)});
@@ -274,6 +294,10 @@ struct Stats {
   std::uint64_t memories = 0;  // visible
   std::uint64_t versions = 0;  // ever written
   std::uint64_t edges = 0;     // linked and not unlinked, those of forgotten memories included
+  TimeNs history = kDefaultHistory;      // how long what has ended stays readable
+  CommitNumber oldest_readable = 0;      // reads as of an earlier commit are too old
+  std::uint64_t ended_versions = 0;      // still stored: superseded, forgotten or erased
+  std::uint64_t erasures_pending = 0;    // erased, but some file may still hold their bytes
   std::uint64_t segments = 0;
   std::uint64_t segment_bytes = 0;
   std::uint64_t blob_files = 0;

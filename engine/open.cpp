@@ -310,7 +310,7 @@ Status Store::remove_orphans() {
   // the one before back.
   if (!manifest_.make_durable()) return {};
   for (const std::string& path : orphans) AEON_TRY(os_.unlink(path));
-  retire_logs(state.first_log);
+  retire_logs(state.first_log, true);
   return {};
 }
 

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "engine/store.hpp"
+#include "engine/view.hpp"
 #include "storage/os.hpp"
 
 namespace aeon {
@@ -75,7 +76,15 @@ Result<StoredPayload> Palace::store_payload(ContentType type, std::string_view c
                                });
 }
 
-Snapshot Palace::snapshot() const { return Snapshot(*store_, store_->visible()); }
+// A merge that was published between the two looks may have left out what the commit still needs.
+// The commit that it needs was visible before it, so the next look fits, unless another merge was
+// published meanwhile, which takes it a great many times longer than a look.
+Snapshot Palace::snapshot() const {
+  for (;;) {
+    Snapshot snapshot(*store_, store_->visible());
+    if (snapshot.commit_ >= snapshot.view_->horizon()) return snapshot;
+  }
+}
 
 Status Palace::recall(const Query& query, Answer& answer) const {
   return without_exceptions([&] { return snapshot().recall(query, answer); });
@@ -92,7 +101,14 @@ Result<Snapshot> Palace::snapshot_at(CommitNumber commit) const {
     return fail(Errc::invalid_argument,
                 fmt::format("commit {} lies in the future; the newest is {}", commit, newest));
   }
-  return Snapshot(*store_, commit);
+  Snapshot snapshot(*store_, commit);
+  if (commit < snapshot.view_->horizon()) {
+    return fail(Errc::too_old,
+                fmt::format("commit {} lies before the history that is kept; the oldest that can "
+                            "be read is {}",
+                            commit, snapshot.view_->horizon()));
+  }
+  return snapshot;
 }
 
 Status Palace::checkpoint() {
@@ -100,6 +116,9 @@ Status Palace::checkpoint() {
 }
 Status Palace::compact() {
   return without_exceptions([&] { return store_->checkpoint(true); });
+}
+Status Palace::purge() {
+  return without_exceptions([&] { return store_->purge(); });
 }
 Result<Stats> Palace::stats() const {
   return without_exceptions([&] { return store_->stats(); });

@@ -135,7 +135,8 @@ class Palace {
                                                     const PayloadSource& source);
   [[nodiscard]] Result<StoredPayload> store_payload(ContentType type, std::string_view content);
 
-  // The newest instant this Palace has seen, own commits included. Wait-free, allocates nothing.
+  // The newest instant this Palace has seen, own commits included. Allocates nothing and waits for
+  // nobody; it looks again where a merge was published while it looked.
   [[nodiscard]] Snapshot snapshot() const;
   // Recall at that instant, see Snapshot::recall.
   [[nodiscard]] Status recall(const Query& query, Answer& answer) const;
@@ -147,8 +148,17 @@ class Palace {
   // Settles everything committed so far into segments and retires the log before it. Runs beside
   // readers and writers. Errors: busy (another process does it now), read_only, disk_full.
   [[nodiscard]] Status checkpoint();
-  // As checkpoint(), then merges all segments into one.
+  // As checkpoint(), then merges all segments into one and drops from it what the history policy
+  // lets go.
   [[nodiscard]] Status compact();
+
+  // Returns once no file of the directory holds a byte of what was erased before the call, so that
+  // it is gone for good; it needs no call, since the palace's threads do the same in the background
+  // (Stats::erasures_pending). Checkpoints, merges all segments and replaces the log's files, beside
+  // readers and writers; what an open snapshot still reads has no name any more. Errors: busy
+  // (another process does upkeep for more than a minute), read_only, disk_full, damaged (what can't
+  // be read can't be rewritten: see verify()).
+  [[nodiscard]] Status purge();
 
   [[nodiscard]] Result<Stats> stats() const;
   // Reads every byte, checks every sum and invariant.

@@ -40,6 +40,9 @@ struct PartitionSources {
   std::vector<PartitionRows> partitions;  // sorted by (space, tenant)
   std::vector<NodeLinks> links;           // sorted by (space, node), one a node
   std::vector<EndEntry> ends;             // sorted by (space, node)
+  // The lists of rows that are left out, sorted likewise: whoever was linked to one of them gets
+  // links to what lay behind it.
+  std::vector<NodeLinks> gone;
 };
 
 // Writes the sections of rows, links and ends. Errors: too_large (more than 2^32 rows of one

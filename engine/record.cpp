@@ -7,6 +7,7 @@ using storage::Encoder;
 
 namespace {
 
+enum EndFlags : std::uint8_t { kErased = 1, kWasEnded = 2, kAllEndFlags = 3 };
 enum VersionFlags : std::uint8_t { kIsNew = 1, kEntersLine = 2, kLeavesTime = 4, kAllFlags = 7 };
 
 void encode_row_names(Encoder& encoder, const std::vector<RowName>& rows) {
@@ -141,6 +142,10 @@ void RecordWriter::end(const EndOperation& operation) {
   encoder.varint(operation.id);
   encoder.varint(operation.tenant);
   encode_row_names(encoder, operation.ended);
+  std::uint8_t flags = 0;
+  if (operation.erased) flags |= kErased;
+  if (!operation.was_visible) flags |= kWasEnded;
+  if (flags != 0) encoder.fixed(flags);
   close(OperationKind::end);
 }
 
@@ -170,6 +175,13 @@ void RecordWriter::edge(const EdgeOperation& operation) {
   close(OperationKind::edge);
 }
 
+void RecordWriter::setting(const SettingOperation& operation) {
+  Encoder encoder(body_);
+  encoder.fixed(static_cast<std::uint8_t>(operation.setting));
+  encoder.raw(operation.value);
+  close(OperationKind::setting);
+}
+
 void RecordWriter::rotate() { close(OperationKind::rotate); }
 
 bool RecordReader::next(OperationKind& kind, std::string_view& body) noexcept {
@@ -179,7 +191,7 @@ bool RecordReader::next(OperationKind& kind, std::string_view& body) noexcept {
   }
   kind = static_cast<OperationKind>(decoder_.fixed<std::uint8_t>());
   body = decoder_.bytes();
-  ok_ = decoder_.ok() && kind >= OperationKind::space && kind <= OperationKind::links;
+  ok_ = decoder_.ok() && kind >= OperationKind::space && kind <= OperationKind::setting;
   return ok_;
 }
 
@@ -266,8 +278,14 @@ bool parse_links(std::string_view body, LinksOperation& operation) {
 bool parse_end(std::string_view body, EndOperation& operation) {
   Decoder decoder(body);
   operation.id = decoder.varint();
-  return decode_number(decoder, operation.tenant) && decode_row_names(decoder, operation.ended) &&
-         decoder.at_end() && operation.id != 0;
+  if (!decode_number(decoder, operation.tenant)) return false;
+  if (!decode_row_names(decoder, operation.ended)) return false;
+  // Until format version 2 that was all.
+  const auto flags = decoder.at_end() ? std::uint8_t{0} : decoder.fixed<std::uint8_t>();
+  operation.erased = (flags & kErased) != 0;
+  operation.was_visible = (flags & kWasEnded) == 0;
+  return decoder.ok() && decoder.at_end() && operation.id != 0 &&
+         (flags & ~std::uint8_t{kAllEndFlags}) == 0;
 }
 
 bool parse_key(std::string_view body, KeyOperation& operation) {
@@ -283,7 +301,7 @@ bool parse_session_end(std::string_view body, SessionEndOperation& operation) {
   if (!decode_number(decoder, operation.tenant)) return false;
   if (!decode_number(decoder, operation.session)) return false;
   operation.id = decoder.varint();
-  return decoder.ok() && decoder.at_end() && operation.id != 0;
+  return decoder.ok() && decoder.at_end();
 }
 
 bool parse_edge(std::string_view body, EdgeOperation& operation) {
@@ -295,6 +313,14 @@ bool parse_edge(std::string_view body, EdgeOperation& operation) {
   operation.record = decoder.rest();
   return decoder.ok() && operation.from != 0 && operation.to != 0 &&
          graph::decode_edge(operation.record).ok;
+}
+
+bool parse_setting(std::string_view body, SettingOperation& operation) {
+  Decoder decoder(body);
+  operation.setting = static_cast<Setting>(decoder.fixed<std::uint8_t>());
+  operation.value = decoder.rest();
+  return decoder.ok() && operation.setting == Setting::history &&
+         operation.value.size() == sizeof(TimeNs);
 }
 
 }  // namespace aeon::engine

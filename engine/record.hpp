@@ -22,12 +22,13 @@ enum class OperationKind : std::uint8_t {
   name = 2,         // a tenant, session, kind or edge type gets its number
   version = 3,      // a new memory, or a new version of one
   row = 4,          // a vector of the version before it
-  end = 5,          // a memory is forgotten
+  end = 5,          // a memory is forgotten or erased
   key = 6,          // a unique key names a memory, or nothing any more
   session_end = 7,  // the newest event of a session
   edge = 8,         // an edge is made, changed or ended
   rotate = 9,       // everything up to here can be settled: RAM tails are frozen
   links = 10,       // the neighbours of a row, and what it changes at them
+  setting = 12,     // what a palace is told once
 };
 
 // Bit i of a commit header's `kinds` says that the payload holds operations of kind i.
@@ -62,17 +63,24 @@ struct LinksOperation {
 struct EndOperation {
   std::uint64_t id = 0;
   std::uint32_t tenant = 0;
+  bool was_visible = true;  // false: forgotten before, and now erased
+  bool erased = false;      // not only forgotten
   std::vector<RowName> ended;
 };
 struct KeyOperation {
   std::uint32_t tenant = 0;
-  std::uint64_t id = 0;  // 0: the key is free again
+  std::uint64_t id = 0;  // 0: the key is free again; kErasedId: and is to vanish
   std::string_view key;
 };
+inline constexpr std::uint64_t kErasedId = UINT64_MAX;
 struct SessionEndOperation {
   std::uint32_t tenant = 0;
   std::uint32_t session = 0;
-  std::uint64_t id = 0;
+  std::uint64_t id = 0;  // 0: no event is left
+};
+struct SettingOperation {
+  Setting setting{};
+  std::string_view value;
 };
 struct EdgeOperation {
   std::uint64_t from = 0;
@@ -95,6 +103,7 @@ class RecordWriter {
   void key(const KeyOperation& operation);
   void session_end(const SessionEndOperation& operation);
   void edge(const EdgeOperation& operation);
+  void setting(const SettingOperation& operation);
   void rotate();
   [[nodiscard]] std::uint32_t kinds() const noexcept { return kinds_; }
   [[nodiscard]] std::uint32_t operations() const noexcept { return operations_; }
@@ -145,5 +154,6 @@ void encode_space(std::string& out, const SpaceSpec& spec);
 [[nodiscard]] bool parse_key(std::string_view body, KeyOperation& operation);
 [[nodiscard]] bool parse_session_end(std::string_view body, SessionEndOperation& operation);
 [[nodiscard]] bool parse_edge(std::string_view body, EdgeOperation& operation);
+[[nodiscard]] bool parse_setting(std::string_view body, SettingOperation& operation);
 
 }  // namespace aeon::engine

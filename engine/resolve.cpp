@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/line.hpp"
+
 namespace aeon::engine {
 
 namespace {
@@ -83,18 +85,46 @@ class Resolver {
     return write_next_version(supersede.id, supersede.next);
   }
 
-  Status resolve(const Forget& forget) {
-    AEON_TRY(touch_once(forget.id));
-    AEON_ASSIGN(const VersionState* found, draft_.version(forget.id));
-    if (found == nullptr || !found->visible) return unknown_id(forget.id);
+  Status resolve(const Forget& forget) { return end_memory(forget.id, false); }
+  Status resolve(const Erase& erase) { return end_memory(erase.id, true); }
+
+  Status end_memory(MemoryId id, bool erase) {
+    AEON_TRY(touch_once(id));
+    AEON_ASSIGN(const VersionState* found, draft_.version(id));
+    if (found == nullptr || (!found->visible && (!erase || found->erased))) return unknown_id(id);
     VersionState state = *found;
-    writer_.end({.id = forget.id, .tenant = state.tenant, .ended = state.rows});
-    if (!state.key.empty()) draft_.set_key(state.tenant, state.key, 0);
+    writer_.end({.id = id,
+                 .tenant = state.tenant,
+                 .was_visible = state.visible,
+                 .erased = erase,
+                 .ended = state.rows});
+    if (state.visible) {
+      if (!state.key.empty()) draft_.set_key(state.tenant, state.key, erase ? kErasedId : 0);
+      if (state.session != 0) {
+        AEON_TRY(close_up_line(draft_, state.tenant, state.session, id));
+      }
+      --draft_.counters().memories;
+    } else {
+      AEON_ASSIGN(const std::string key, draft_.last_key(id, state));
+      MemoryId owner = 0;
+      if (!key.empty()) {
+        AEON_ASSIGN(owner, draft_.key_owner(state.tenant, key));
+        if (owner == 0) draft_.set_key(state.tenant, key, kErasedId);
+      }
+    }
+    if (erase) ++draft_.counters().erasures;
     state.visible = false;
+    state.erased = erase;
     state.commit = commit_;
     state.rows.clear();
-    draft_.set_version(forget.id, std::move(state));
-    --draft_.counters().memories;
+    draft_.set_version(id, std::move(state));
+    return {};
+  }
+
+  Status resolve(const SetHistory& history) {
+    std::string value;
+    storage::Encoder(value).fixed(history.keep);
+    writer_.setting({Setting::history, value});
     return {};
   }
 
@@ -107,8 +137,9 @@ class Resolver {
   }
 
   Status resolve(const Unlink& edge) {
-    AEON_ASSIGN(const MemoryId from, memory_of(edge.from));
-    AEON_ASSIGN(const MemoryId to, memory_of(edge.to));
+    // Where an end is forgotten the edge is, too, though its record may wait for a merge.
+    AEON_ASSIGN(const auto ends, edge_ends(edge.from, edge.to));
+    const auto [from, to] = ends;
     AEON_ASSIGN(const std::uint32_t type, draft_.number_of(NameClass::edge_type, 0, edge.type));
     AEON_ASSIGN(const bool exists, draft_.edge_exists(from, type, to));
     if (!exists) {
@@ -192,6 +223,7 @@ class Resolver {
     record.content_type = memory.content_type;
     record.content = memory.content;
     if (memory.payload) {
+      AEON_TRY(take_payload(memory.payload->place.file));
       record.content_type = memory.payload->content_type;
       record.content = preview_of(memory.payload->head, record.content_type);
       record.blob = memory.payload->place;
@@ -222,6 +254,18 @@ class Resolver {
     state.event_time = record.event_time;
     state.rows = std::move(record.rows);
     draft_.set_version(operation.id, std::move(state));
+    return {};
+  }
+
+  // Looked at again here: a merge may have let go of the file since the batch was checked.
+  Status take_payload(std::uint64_t file) {
+    AEON_ASSIGN(const bool free, draft_.payload_is_free(file));
+    if (!free) {
+      return fail(Errc::invalid_argument,
+                  "a memory has a payload that another memory has already, or that is gone; store "
+                  "it again");
+    }
+    draft_.take_payload(file);
     return {};
   }
 

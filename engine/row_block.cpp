@@ -70,6 +70,27 @@ void keep_float16(std::span<const float> values, QuantisedRow& row, std::vector<
 
 }  // namespace
 
+RowBlock RowBlock::part(std::uint32_t first, std::uint32_t rows) const noexcept {
+  RowBlock part = *this;
+  const std::size_t bytes = precise_bytes(precision, dimension);
+  part.count = rows;
+  part.codes += first * stride;
+  part.sums = sums.from(first);
+  part.scales = scales.from(first);
+  part.norms = norms.from(first);
+  part.errors = errors.from(first);
+  part.ids = ids.from(first);
+  part.born = born.from(first);
+  part.exponents += first;
+  part.times += first;
+  part.nodes += first;
+  part.sessions += first;
+  part.kinds += first;
+  if (precise != nullptr) part.precise += first * bytes;
+  part.cold_offset += first * bytes;
+  return part;
+}
+
 void RowBlock::set_packed(const std::byte* rows) noexcept {
   stride = packed_stride(dimension);
   codes = codes_of(rows);

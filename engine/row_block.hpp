@@ -50,6 +50,9 @@ class Column {
     std::memcpy(&value, first_ + row * stride_, sizeof value);
     return value;
   }
+  [[nodiscard]] Column from(std::size_t row) const noexcept {
+    return {first_ + row * stride_, stride_};
+  }
 
  private:
   const std::byte* first_ = nullptr;
@@ -77,6 +80,8 @@ struct RowBlock {
   const storage::Segment* cold_segment = nullptr;  // where settled precise rows lie
   std::uint64_t cold_offset = 0;
 
+  // The rows [first, first + rows).
+  [[nodiscard]] RowBlock part(std::uint32_t first, std::uint32_t rows) const noexcept;
   // Takes codes and the columns of heads from packed rows.
   void set_packed(const std::byte* rows) noexcept;
 };

@@ -38,6 +38,9 @@ Result<std::shared_ptr<const SegmentView>> SegmentView::open(storage::Os& os,
   AEON_ASSIGN(view->run_, storage::RunReader::open(segment));
   AEON_ASSIGN(view->clusters_,
               read_array<ClusterEntry>(segment, storage::SectionKind::cluster_directory));
+  AEON_ASSIGN(const auto history,
+              read_array<SegmentHistory>(segment, storage::SectionKind::history));
+  if (!history.empty()) view->history_ = history.front();
   AEON_TRY(view->open_partitions());
   AEON_TRY(view->open_nodes());
   const storage::Section* ends = segment.find(storage::SectionKind::cluster_ends);

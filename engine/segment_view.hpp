@@ -15,6 +15,7 @@
 #include "engine/node_index.hpp"
 #include "engine/partition.hpp"
 #include "engine/partition_writer.hpp"
+#include "engine/reclaim.hpp"
 #include "storage/run.hpp"
 #include "storage/segment.hpp"
 #include "wal/commit_header.hpp"
@@ -82,6 +83,8 @@ class SegmentView {
   [[nodiscard]] Status collect_links(std::vector<NodeLinks>& links) const;
   // The settled commit headers, in order, checked. Errors: damaged.
   [[nodiscard]] Result<std::span<const wal::CommitHeader>> headers() const;
+  // What the segment can no longer tell.
+  [[nodiscard]] const SegmentHistory& history() const noexcept { return history_; }
   // All settled ends, checked. Errors: damaged.
   [[nodiscard]] Result<std::span<const EndEntry>> ends() const;
   [[nodiscard]] bool has_ends() const noexcept { return ends_count_ != 0; }
@@ -102,6 +105,7 @@ class SegmentView {
   [[nodiscard]] std::uint64_t search_ends(std::uint32_t space, std::uint32_t node,
                                           bool& damaged) const noexcept;
 
+  SegmentHistory history_;
   std::vector<PartitionView> partitions_;
   std::vector<Nodes> nodes_;
   std::span<const ClusterEntry> clusters_;

@@ -7,18 +7,12 @@
 
 #include <fmt/format.h>
 
-#include "engine/version_record.hpp"
-#include "storage/blob_dictionary.hpp"
-#include "storage/merged_cursor.hpp"
+#include "engine/run_settler.hpp"
 #include "storage/run.hpp"
-#include "storage/tables.hpp"
 
 namespace aeon::engine {
 
 namespace {
-
-// Samples for a blob file's dictionary: enough to learn from, small beside what they stand for.
-constexpr std::size_t kSampleBytes = 1 << 20;
 
 using PartitionMap = std::map<std::pair<std::uint32_t, std::uint32_t>, PartitionRows>;
 
@@ -53,101 +47,20 @@ void put_in_order(PartitionSources& rows, PartitionMap partitions) {
   rows.links = std::move(newest);
 }
 
-// Copies a run, moving long content out of version records into a blob file.
-class RunSettler {
- public:
-  RunSettler(storage::Os& os, const std::string& directory, storage::PalaceUuid palace,
-             std::uint64_t blob_number, const SettleSources& sources)
-      : os_(os),
-        directory_(directory),
-        palace_(palace),
-        blob_number_(blob_number),
-        sources_(sources) {}
-
-  Status copy(storage::RunBuilder& builder) {
-    storage::MergedCursor cursor(sources_.runs);
-    for (cursor.seek_first(); cursor.valid(); cursor.next()) {
-      std::string_view value = cursor.value();
-      if (is_version(cursor.key())) AEON_TRY(move_content(value));
-      AEON_TRY(builder.add(cursor.key(), value));
-    }
-    return cursor.status();
-  }
-
-  Result<std::optional<storage::BlobFileInfo>> finish() {
-    if (blobs_ == nullptr) return std::nullopt;
-    storage::BlobFileInfo info;
-    AEON_ASSIGN(info.file, blobs_->finish());
-    info.live_bytes = info.file.bytes;
-    return info;
-  }
-
- private:
-  static bool is_version(std::string_view key) {
-    return !key.empty() && key[0] == static_cast<char>(storage::Table::versions);
-  }
-  [[nodiscard]] bool moves(const VersionRecord& record) const {
-    return !record.blob && record.content.size() > kInlineContentBytes;
-  }
-
-  // On return `value` is the record to store: the same, or one that refers to a blob.
-  Status move_content(std::string_view& value) {
-    if (!decode_version(value, record_)) {
-      return fail(Errc::damaged, "settling: a version record does not decode; run aeon verify");
-    }
-    if (!moves(record_)) return {};
-    if (blobs_ == nullptr) AEON_TRY(open_blobs());
-    AEON_ASSIGN(record_.blob, blobs_->append(storage::as_bytes(record_.content),
-                                             storage::Compression::automatic));
-    record_.content = preview_of(record_.content, record_.content_type);
-    encoded_.clear();
-    encode_version(encoded_, record_);
-    value = encoded_;
-    return {};
-  }
-
-  // Short texts compress poorly one by one; a dictionary learnt from some of them helps all.
-  Status open_blobs() {
-    std::vector<std::string_view> samples;
-    std::size_t bytes = 0;
-    std::uint64_t expected = 0;
-    VersionRecord record;
-    storage::MergedCursor cursor(sources_.runs);
-    for (cursor.seek_first(); cursor.valid(); cursor.next()) {
-      if (!is_version(cursor.key())) break;  // versions come first in key order
-      if (!decode_version(cursor.value(), record) || !moves(record)) continue;
-      expected += record.content.size();
-      if (bytes >= kSampleBytes) continue;
-      samples.push_back(record.content);
-      bytes += record.content.size();
-    }
-    AEON_TRY(cursor.status());
-    const auto dictionary = storage::train_dictionary(samples, expected);
-    storage::BlobOptions options;
-    options.first_commit = sources_.first_commit;
-    options.last_commit = sources_.last_commit;
-    if (dictionary) options.dictionary = *dictionary;
-    AEON_ASSIGN(blobs_,
-                storage::BlobWriter::create(os_, directory_, palace_, blob_number_, options));
-    return {};
-  }
-
-  storage::Os& os_;
-  const std::string& directory_;
-  const storage::PalaceUuid palace_;
-  const std::uint64_t blob_number_;
-  const SettleSources& sources_;
-  std::unique_ptr<storage::BlobWriter> blobs_;
-  VersionRecord record_;
-  std::string encoded_;
-};
-
 template <typename T>
 Status write_array(storage::SegmentWriter& writer, storage::SectionKind kind,
                    const std::vector<T>& items) {
   AEON_TRY(writer.begin_section(kind));
   AEON_TRY(writer.append(std::as_bytes(std::span(items))));
   return writer.end_section(items.size());
+}
+
+// Of adjacent segments, oldest first.
+void add_history(SegmentHistory& all, const SegmentHistory& one) {
+  all.horizon = std::max(all.horizon, one.horizon);
+  if (one.anchor_commit == 0) return;
+  all.anchor_commit = one.anchor_commit;
+  all.anchor_chain = one.anchor_chain;
 }
 
 Result<SettledFiles> write_files(storage::Os& os, const std::string& directory,
@@ -158,11 +71,12 @@ Result<SettledFiles> write_files(storage::Os& os, const std::string& directory,
               storage::SegmentWriter::create(os, directory, palace, storage::FileKind::segment,
                                              number, sources.first_commit, sources.last_commit));
   AEON_ASSIGN(storage::RunBuilder builder, storage::RunBuilder::create(*writer));
-  RunSettler settler(os, directory, palace, number + 1, sources);
-  AEON_TRY(settler.copy(builder));
+  RunSettler settler(os, directory, palace, number + 1, sources.contents);
+  AEON_TRY(settler.copy(sources.runs, builder));
   AEON_TRY(builder.finish());
   AEON_TRY(write_partitions(*writer, sources.rows));
   AEON_TRY(write_array(*writer, storage::SectionKind::commit_headers, sources.headers));
+  AEON_TRY(write_array(*writer, storage::SectionKind::history, std::vector{sources.history}));
   AEON_ASSIGN(files.blobs, settler.finish());
   AEON_ASSIGN(files.segment, writer->finish());
   return files;
@@ -195,6 +109,8 @@ SettleSources sources_of(std::span<const std::shared_ptr<Tail>> tails, const Cat
   put_in_order(sources.rows, std::move(partitions));
   sources.first_commit = tails.front()->first_commit();
   sources.last_commit = tails.back()->last_commit();
+  sources.contents.first_commit = sources.first_commit;
+  sources.contents.last_commit = sources.last_commit;
   return sources;
 }
 
@@ -222,6 +138,7 @@ Result<SettleSources> sources_of(std::span<const std::shared_ptr<const SegmentVi
     sources.rows.ends.insert(sources.rows.ends.end(), ends.begin(), ends.end());
     AEON_ASSIGN(const auto headers, segment->headers());
     sources.headers.insert(sources.headers.end(), headers.begin(), headers.end());
+    add_history(sources.history, segment->history());
   }
   for (auto segment = segments.rbegin(); segment != segments.rend(); ++segment) {
     sources.runs.add((*segment)->run());
@@ -230,7 +147,19 @@ Result<SettleSources> sources_of(std::span<const std::shared_ptr<const SegmentVi
   put_in_order(sources.rows, std::move(partitions));
   sources.first_commit = segments.front()->segment().info().first_commit;
   sources.last_commit = segments.back()->segment().info().last_commit;
+  sources.contents.first_commit = sources.first_commit;
+  sources.contents.last_commit = sources.last_commit;
   return sources;
+}
+
+Status leave_out(SettleSources& sources, Reclaim& reclaim,
+                 const std::vector<storage::BlobFileInfo>& blobs) {
+  AEON_TRY(reclaim.plan(sources.runs));
+  reclaim.plan_blobs(blobs);
+  reclaim.drop_rows(sources.rows, sources.rows.gone);
+  reclaim.drop_headers(sources.headers, sources.history);
+  sources.contents.reclaim = &reclaim;
+  return {};
 }
 
 Result<SettledFiles> write_settled(storage::Os& os, const std::string& directory,

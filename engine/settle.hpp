@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "engine/partition_writer.hpp"
+#include "engine/reclaim.hpp"
+#include "engine/run_settler.hpp"
 #include "engine/segment_view.hpp"
 #include "engine/tail.hpp"
 #include "storage/blob_writer.hpp"
@@ -23,8 +25,10 @@ struct SettleSources {
   CommitNumber first_commit = 0;
   CommitNumber last_commit = 0;
   storage::RunSet runs;
+  ContentSources contents;
   PartitionSources rows;
   std::vector<wal::CommitHeader> headers;
+  SegmentHistory history;
 };
 
 // The sources of frozen tails, oldest first, which must stay alive.
@@ -33,6 +37,11 @@ struct SettleSources {
 // The sources of adjacent segments, oldest first, which must stay alive. Errors: damaged.
 [[nodiscard]] Result<SettleSources> sources_of(
     std::span<const std::shared_ptr<const SegmentView>> segments, const Catalog& catalog);
+
+// Plans what the segment leaves out and takes it out of the sources; `reclaim`, which knows the
+// horizon, must live as long as they do. `blobs` are those of the manifest. Errors: damaged.
+[[nodiscard]] Status leave_out(SettleSources& sources, Reclaim& reclaim,
+                               const std::vector<storage::BlobFileInfo>& blobs);
 
 struct SettledFiles {
   storage::SegmentInfo segment;

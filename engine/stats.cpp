@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "engine/store.hpp"
@@ -41,6 +43,11 @@ Result<Stats> Store::stats() {
   stats.memories = counters_.memories;
   stats.versions = counters_.versions;
   stats.edges = counters_.edges;
+  AEON_ASSIGN(const HistoryNeeds needs, history_needs());
+  stats.history = needs.keep;
+  stats.oldest_readable = view().horizon();
+  stats.ended_versions = needs.stored - std::min(needs.stored, counters_.memories);
+  stats.erasures_pending = needs.erasures;
   free_views();
   stats.snapshots = holds_.load(std::memory_order_relaxed);
   stats.recovery_bytes_cut = bytes_cut_;

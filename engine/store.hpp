@@ -7,13 +7,15 @@
 //   background.cpp  following and settling of its own accord
 //   follow.cpp      taking over what other processes committed or settled
 //   payload.cpp     payloads that are stored ahead of the commit that names them
-//   checkpoint.cpp  settling tails into segments, merging segments
+//   checkpoint.cpp  settling tails into segments
+//   merge.cpp       merging segments, leaving out what nobody can read any more
 //
 // Readers use `view_` and `visible_` only. Everything else belongs to whoever holds a mutex:
 // write_mutex_ (apply, log, view changes) or upkeep_mutex_ (one checkpoint at a time; taken first).
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -25,6 +27,7 @@
 #include "engine/catalog.hpp"
 #include "engine/control.hpp"
 #include "engine/counters.hpp"
+#include "engine/engine_state.hpp"
 #include "engine/palace.hpp"
 #include "engine/prepare.hpp"
 #include "engine/resolve.hpp"
@@ -55,6 +58,7 @@ class Store {
   [[nodiscard]] Result<StoredPayload> store_payload(ContentType type, std::uint64_t bytes,
                                                     const Palace::PayloadSource& source);
   [[nodiscard]] Status checkpoint(bool merge_all);
+  [[nodiscard]] Status purge();
   [[nodiscard]] Status catch_up();  // to what other processes have written by now
   [[nodiscard]] Status close();
   [[nodiscard]] Result<Stats> stats();
@@ -79,12 +83,15 @@ class Store {
   }
 
  private:
+  // Where a rotation goes: behind what is there, or into a new file that never held anything.
+  enum class LogFile : std::uint8_t { same, fresh };
   // A commit on its way through the queue.
   struct Pending : wal::CommitQueue::Waiter {
     Pending(const PreparedBatch* batch, Durability wanted)
         : Waiter(batch == nullptr ? 0 : batch->payload_bytes), prepared(batch), level(wanted) {}
     const PreparedBatch* prepared;  // null: a rotation
     Durability level;
+    LogFile log_file = LogFile::same;  // of a rotation
     Resolved resolved;
     wal::PreparedCommit frame;
     Ack ack;
@@ -114,6 +121,7 @@ class Store {
   void follow_or_wait() noexcept;
   [[nodiscard]] Upkeep::Again spare_slice();
   [[nodiscard]] Upkeep::Again settle_slice();
+  [[nodiscard]] Upkeep::Again reclaim_slice();
   [[nodiscard]] bool tail_is_full();
 
   // turn.cpp
@@ -205,12 +213,30 @@ class Store {
   [[nodiscard]] Status take_upkeep(std::int64_t patience_ns);
   Status begin_upkeep();
   Status prepare_spare(std::uint64_t bytes);
-  Status settle();
+  Status settle(LogFile log_file);
   Result<bool> settle_or_merge();
-  Result<bool> merge_once(bool merge_all);
   [[nodiscard]] bool shows(const storage::SegmentInfo& info) const;  // as part of the view
   Status publish_manifest(storage::ManifestState state);
-  void retire_logs(std::uint64_t first_kept);
+  void retire_logs(std::uint64_t first_kept, bool recyclable);
+
+  // merge.cpp
+  // What is readable, and what could be given up.
+  struct HistoryNeeds {
+    TimeNs keep = kDefaultHistory;
+    CommitNumber horizon = 0;         // that the next merge may apply
+    std::uint64_t ended_by_then = 0;  // versions
+    std::uint64_t droppable = 0;      // versions that a whole merge would drop, after a checkpoint
+    std::uint64_t stored = 0;         // versions that files or tails hold
+    std::uint64_t erasures = 0;       // whose bytes may still be in a file
+  };
+  Result<EngineState> engine_state() const AEON_REQUIRES(write_mutex_);
+  Result<HistoryNeeds> history_needs() AEON_REQUIRES(write_mutex_);
+  [[nodiscard]] static bool is_worth_reclaiming(const HistoryNeeds& needs) noexcept;
+  Result<bool> merge_tiers();
+  Status merge_whole();
+  Status merge(std::size_t count);
+  Status reclaim();
+  Status purge_files();
 
   storage::Os& os_;
   const std::string directory_;
@@ -273,11 +299,14 @@ class Store {
   std::atomic<bool> stopping_{false};
   std::atomic<std::uint64_t> spare_bytes_{0};  // of a log file to be made ahead; 0: none
   std::uint64_t spare_asked_for_ AEON_GUARDED_BY(write_mutex_) = 0;  // the log number then
-  bool merges_on_ = false;   // this and the next: on the pool's thread only
+  std::uint64_t ended_asked_ AEON_GUARDED_BY(write_mutex_) = 0;      // versions ended by then
+  bool merges_on_ = false;   // this and the following: on the pool's thread only
   int settle_failures_ = 0;  // in a row
+  bool reclaim_rested_ = false;                 // since it was found to be due
+  std::chrono::nanoseconds reclaim_rest_{0};    // before the next
   std::thread follower_;
   // The tasks of upkeep_, by their numbers.
-  enum UpkeepTask : std::size_t { kSpareTask, kSettleTask };
+  enum UpkeepTask : std::size_t { kSpareTask, kSettleTask, kReclaimTask };
   std::unique_ptr<Upkeep> upkeep_;  // null without background threads
 };
 

@@ -97,6 +97,11 @@ class Verifier {
       }
     };
     for (const auto& segment : reading_.view.segments()) {
+      const SegmentHistory& history = segment->history();
+      if (history.anchor_commit >= next) {
+        next = history.anchor_commit + 1;
+        chain = history.anchor_chain;
+      }
       const auto headers = segment->headers();
       if (headers) {
         follow(*headers, segment->segment().path());
@@ -192,7 +197,7 @@ class Verifier {
     storage::VisibleCursor cursor(reading_.view.runs(), reading_.commit);
     Reading::Version version;
     for (cursor.seek(prefix); cursor.valid(); cursor.next()) {
-      if (cursor.value().empty()) continue;
+      if (cursor.value().empty() || cursor.value() == kErasedKey) continue;
       storage::KeyDecoder key(cursor.user_key());
       key.u8();
       const std::uint32_t tenant = key.u32();

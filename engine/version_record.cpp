@@ -25,7 +25,8 @@ enum Presence : std::uint64_t {
   kContent = 1U << 11,
   kBlob = 1U << 12,
   kRows = 1U << 13,
-  kKnown = (1U << 14) - 1,
+  kErased = 1U << 14,
+  kKnown = (1U << 15) - 1,
 };
 
 std::uint64_t presence_of(const VersionRecord& r) {
@@ -45,6 +46,7 @@ std::uint64_t presence_of(const VersionRecord& r) {
   set(!r.content.empty(), kContent);
   set(r.blob.has_value(), kBlob);
   set(!r.rows.empty(), kRows);
+  set(r.erased, kErased);
   return bits;
 }
 
@@ -107,6 +109,8 @@ bool decode_version(std::string_view value, VersionRecord& r) {
   if (bits & ~std::uint64_t{kKnown}) return false;
   const auto number = [&decoder] { return static_cast<std::uint32_t>(decoder.varint()); };
   r.live = (bits & kLive) != 0;
+  r.erased = (bits & kErased) != 0;
+  if (r.live && r.erased) return false;
   r.commit_time = r.event_time = decoder.fixed<TimeNs>();
   if (bits & kTenant) r.tenant = number();
   if (bits & kSession) r.session = number();

@@ -34,6 +34,7 @@ View::View(std::vector<std::shared_ptr<const SegmentView>> segments,
   for (auto tail = tails_.rbegin(); tail != tails_.rend(); ++tail) runs_.add((*tail)->keyed());
   for (auto segment = segments_.rbegin(); segment != segments_.rend(); ++segment) {
     runs_.add((*segment)->run());
+    horizon_ = std::max(horizon_, (*segment)->history().horizon);
   }
 }
 

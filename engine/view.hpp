@@ -46,6 +46,8 @@ class View {
   [[nodiscard]] std::span<const std::shared_ptr<Tail>> tails() const noexcept { return tails_; }
   [[nodiscard]] Tail& active() const noexcept { return *tails_.back(); }
   [[nodiscard]] const storage::RunSet& runs() const noexcept { return runs_; }
+  // Reads before this commit may miss what merges left out.
+  [[nodiscard]] CommitNumber horizon() const noexcept { return horizon_; }
   // Segments hold everything up to this commit.
   [[nodiscard]] CommitNumber settled() const noexcept { return settled_; }
 
@@ -57,6 +59,7 @@ class View {
   std::vector<std::shared_ptr<Tail>> tails_;
   storage::RunSet runs_;
   const CommitNumber settled_;
+  CommitNumber horizon_ = 0;
   storage::HoldCount holds_;
 };
 

@@ -44,6 +44,7 @@ enum class SectionKind : std::uint32_t {
   node_blocks = 17,          // which nodes have an item
   node_places = 18,          // where a node's row lies
   link_lists = 19,           // the neighbours of a node
+  history = 20,              // what the segment can no longer tell
 };
 
 // Persisted. Both kinds share one container; they differ in name ("seg-N", "blob-N") and sections.

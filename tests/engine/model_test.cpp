@@ -116,6 +116,7 @@ class Course {
     const unsigned choice = pick(100);
     if (choice < 4) return settle(opening, false);
     if (choice < 6) return settle(opening, true);
+    if (choice == 6 && pick(3) == 0) return purge(opening);
     if (choice < 9) return reopen(at);
     if (choice < 13) return openings_.size() < kMostOpenings ? open(pick(2) == 0) : close(at);
     if (choice < 20) return hold(opening);
@@ -148,6 +149,9 @@ class Course {
     require(ack->level == level, "it has another level");
     require(real() ? number > model_.commit : number == model_.commit + 1, "it is out of order");
     remember_past();
+    for (const Batch::Operation& operation : told.operations()) {
+      if (const auto* erase = std::get_if<Erase>(&operation)) forget_past_of(erase->id);
+    }
     all_follow_ = next.spaces.size() != model_.spaces.size();
     model_ = std::move(next);
   }
@@ -203,6 +207,12 @@ class Course {
     if (pasts_.empty()) return;
     const auto past = std::next(pasts_.begin(), pick(pasts_.size()));
     const auto snapshot = opening.palace.snapshot_at(past->first);
+    if (!snapshot && snapshot.error().code == Errc::too_old) {
+      require(past->first < opening.palace.stats()->oldest_readable, "it is not too old");
+      ++too_old_;
+      pasts_.erase(past);
+      return;
+    }
     if (!snapshot) {  // this opening has not seen it
       require(snapshot.error().code == Errc::invalid_argument &&
                   past->first > opening.palace.snapshot().commit(),
@@ -215,6 +225,22 @@ class Course {
   void remember_past() {
     pasts_[model_.commit] = model_;
     if (pasts_.size() > kMostPasts) pasts_.erase(std::next(pasts_.begin(), pick(kMostPasts)));
+  }
+
+  // Whether an earlier commit still shows what was erased since is nobody's business.
+  void forget_past_of(MemoryId id) {
+    std::erase_if(pasts_, [id](const auto& past) { return past.second.find(id) != nullptr; });
+  }
+
+  void purge(Opening& opening) {
+    note("purge");
+    const Status done = opening.palace.purge();
+    if (real() && !done && done.error().code == Errc::busy) return;
+    require_ok(done, "purging");
+    require(real() || opening.palace.stats()->erasures_pending == 0, "erasures are left");
+    const Snapshot after = opening.palace.snapshot();
+    remember_past();
+    model_.commit = after.commit();
   }
 
   // Most openings follow, and all do where there is a new space: batches are checked against the
@@ -258,6 +284,7 @@ class Course {
   std::deque<std::string> journal_;
   bool all_follow_ = false;
   std::uint64_t refused_ = 0;
+  std::uint64_t too_old_ = 0;
 };
 
 }  // namespace

@@ -67,7 +67,14 @@ void BatchMaker::add_good(const Model& model, Batch& batch) {
   } else if (choice < 16 && !model.memories.empty()) {
     batch.supersede(any_of(model.memories).first, revision(model));
   } else if (choice < (full ? 55 : 24) && !model.memories.empty()) {
-    batch.forget(any_of(model.memories).first);
+    const MemoryId id = any_of(model.memories).first;
+    if (settings_.erase_in != 0 && pick(settings_.erase_in) == 0) {
+      batch.erase(id);
+    } else {
+      batch.forget(id);
+    }
+    constexpr TimeNs kKeep[] = {0, 0, 1'000'000, kDefaultHistory, kEndOfTime};
+    if (settings_.erase_in != 0 && pick(40) == 0) batch.set_history(kKeep[pick(5)]);
   } else if (choice < 65 && !model.memories.empty()) {
     add_edge(model, batch);
   } else {

@@ -12,6 +12,7 @@ struct BatchSettings {
   std::size_t memories = 60;  // about how many stay visible
   unsigned refused_in = 6;    // one batch in so many is to be refused; 0: none
   unsigned large_in = 60;     // one content in so many has tens of thousands of bytes
+  unsigned erase_in = 4;      // one memory in so many that end is erased, not forgotten; 0: none
   bool times = false;         // every memory has an event time of its own
 };
 

@@ -88,6 +88,10 @@ class StaticCheck {
   }
   Refusal operator()(const Supersede& supersede) { return (*this)(supersede.next); }
   Refusal operator()(const Forget&) { return {}; }
+  Refusal operator()(const Erase&) { return {}; }
+  Refusal operator()(const SetHistory& history) {
+    return history.keep < 0 ? Refusal(Errc::invalid_argument) : Refusal{};
+  }
   Refusal operator()(const NewEdge& edge) {
     if (const Refusal bad = bad_name(edge.type, false)) return bad;
     if (edge.valid_from > edge.valid_to) return Errc::invalid_argument;
@@ -145,8 +149,22 @@ class Application {
   Refusal operator()(const Forget& forget) {
     if (touched_.contains(forget.id)) return Errc::invalid_argument;
     touched_.insert(forget.id);
-    return model_.memories.erase(forget.id) == 1 ? Refusal{} : Errc::unknown_id;
+    if (model_.find(forget.id) == nullptr) return Errc::unknown_id;
+    end(forget.id);
+    model_.forgotten.insert(forget.id);
+    return {};
   }
+
+  Refusal operator()(const Erase& erase) {
+    if (touched_.contains(erase.id)) return Errc::invalid_argument;
+    touched_.insert(erase.id);
+    if (model_.forgotten.erase(erase.id) != 0) return {};
+    if (model_.find(erase.id) == nullptr) return Errc::unknown_id;
+    end(erase.id);
+    return {};
+  }
+
+  Refusal operator()(const SetHistory&) { return {}; }
 
   Refusal operator()(const NewEdge& edge) {
     const std::optional<MemoryId> from = id_of(edge.from);
@@ -163,7 +181,12 @@ class Application {
   Refusal operator()(const Unlink& edge) {
     const std::optional<MemoryId> from = id_of(edge.from);
     const std::optional<MemoryId> to = id_of(edge.to);
-    if (!from || !to || model_.edges.erase({*from, edge.type, *to}) == 0) return Errc::unknown_id;
+    if (!from || !to || model_.find(*from) == nullptr || model_.find(*to) == nullptr) {
+      return Errc::unknown_id;
+    }
+    const std::string& tenant = model_.find(*from)->memory.tenant;
+    if (tenant != model_.find(*to)->memory.tenant) return Errc::invalid_argument;
+    if (model_.edges.erase({*from, edge.type, *to}) == 0) return Errc::unknown_id;
     model_.edges_in.erase({*to, edge.type, *from});
     return {};
   }
@@ -194,6 +217,47 @@ class Application {
     }
     end = id;
     return {};
+  }
+
+  // The events beside it on its session's line become each other's.
+  void end(MemoryId id) {
+    const Memory& memory = model_.find(id)->memory;
+    if (!memory.session.empty()) {
+      const std::vector<MemoryId> before = next_to(model_.edges_in, id);
+      const std::vector<MemoryId> after = next_to(model_.edges, id);
+      for (const MemoryId next : after) cut(id, next);
+      for (const MemoryId previous : before) {
+        cut(previous, id);
+        if (after.empty() || previous == id || after.front() == id || previous == after.front()) {
+          continue;
+        }
+        if (model_.edges.contains({previous, "next", after.front()})) continue;
+        Edge next;
+        next.from = previous;
+        next.to = after.front();
+        next.type = "next";
+        next.version = commit_;
+        set_edge(next);
+      }
+      MemoryId& newest = model_.line_ends[{memory.tenant, memory.session}];
+      if (newest == id) newest = before.empty() ? 0 : before.front();
+    }
+    model_.memories.erase(id);
+  }
+
+  static std::vector<MemoryId> next_to(const std::map<Model::EdgeName, Edge>& edges, MemoryId id) {
+    std::vector<MemoryId> others;
+    for (auto at = edges.lower_bound({id, "next", 0});
+         at != edges.end() && std::get<0>(at->first) == id && std::get<1>(at->first) == "next";
+         ++at) {
+      others.push_back(std::get<2>(at->first));
+    }
+    return others;
+  }
+
+  void cut(MemoryId from, MemoryId to) {
+    model_.edges.erase({from, "next", to});
+    model_.edges_in.erase({to, "next", from});
   }
 
   // A new version keeps tenant, session and key.

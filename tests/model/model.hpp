@@ -54,6 +54,7 @@ class Model {
   std::map<std::string, std::uint64_t> rows;  // ever written, by space
   std::set<std::string> tenants;
   std::map<MemoryId, std::shared_ptr<const ModelMemory>> memories;  // visible
+  std::set<MemoryId> forgotten;                                     // and not erased
   using EdgeName = std::tuple<MemoryId, std::string, MemoryId>;     // from, type, to
   std::map<EdgeName, Edge> edges;     // linked and not unlinked, also where an end is forgotten
   std::map<EdgeName, Edge> edges_in;  // the same by to, type, from

@@ -1,0 +1,212 @@
+// Merging segments: so that their number stays small, and to leave out what nobody can read any
+// more (reclaim.hpp). The order of a publication is that of a checkpoint.
+//
+// A merge of all segments drops everything that ended at or before the horizon. It runs by itself
+// when a quarter of the stored versions could go: then a version is copied three times, on average,
+// for each that is dropped, and the files never hold more than a third beyond what is needed, but
+// for what has come since.
+//
+// Erasing. A memory that was erased may have left bytes in segments and blob files, in their
+// dictionaries, in the log, and in log files that wait to be used again. So the log goes on in a
+// new file, everything before it is settled, all segments are merged without it, blob files that
+// held it are written anew, and log files are unlinked and not kept. What a snapshot still reads
+// stays mapped, in files without a name.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "engine/settle.hpp"
+#include "engine/store.hpp"
+
+namespace aeon::engine {
+
+namespace {
+
+// Merging starts when this many newest segments are each at most kTierFactor times what is newer
+// than them: a row is then rewritten about log4(segments) times.
+constexpr std::size_t kTierSegments = 4;
+constexpr std::uint64_t kTierFactor = 4;
+// Fewer versions than this are not worth a merge.
+constexpr std::uint64_t kLeastDroppable = 16;
+constexpr std::uint64_t kDroppableShare = 4;  // one in so many
+// For others that have the upkeep lock.
+constexpr std::int64_t kPurgePatienceNs = 60'000'000'000;
+constexpr int kMostPurges = 16;
+
+// How many of the newest segments to merge; below 2: none.
+std::size_t segments_to_merge(const std::vector<storage::SegmentInfo>& segments) {
+  std::uint64_t newer = 0;
+  std::size_t count = 0;
+  for (auto segment = segments.rbegin(); segment != segments.rend(); ++segment) {
+    if (count > 0 && segment->bytes > kTierFactor * newer) break;
+    newer += segment->bytes;
+    ++count;
+  }
+  return count >= kTierSegments ? count : 0;
+}
+
+std::uint64_t above(std::uint64_t a, std::uint64_t b) { return a > b ? a - b : 0; }
+
+}  // namespace
+
+Result<EngineState> Store::engine_state() const {
+  EngineState engine;
+  if (decode_engine_state(manifest_.state().engine_state, engine)) return engine;
+  return fail(Errc::damaged,
+              fmt::format("{}: the manifest's engine state does not decode", directory_));
+}
+
+Result<Store::HistoryNeeds> Store::history_needs() {
+  HistoryNeeds needs;
+  AEON_ASSIGN(const EngineState engine, engine_state());
+  const Reading reading{view(), catalog_, visible()};
+  std::string key;
+  setting_key(key, Setting::history);
+  storage::LookupScratch scratch;
+  AEON_ASSIGN(const auto found, reading.find(key, scratch));
+  if (found) needs.keep = storage::Decoder(found->value).fixed<TimeNs>();
+  const HistoryMark* mark = mark_before(engine.history, os_.wall_time_ns(), needs.keep);
+  if (mark != nullptr) {
+    needs.horizon = mark->commit;
+    needs.ended_by_then = mark->ended;
+  }
+  // With no history to keep, what the tails know of would go as well after a checkpoint.
+  const std::uint64_t ended =
+      needs.keep == 0 ? counters_.versions - counters_.memories : needs.ended_by_then;
+  needs.droppable = above(ended, engine.history.dropped);
+  needs.stored = above(counters_.versions, engine.history.dropped);
+  needs.erasures = above(counters_.erasures, engine.history.purged);
+  return needs;
+}
+
+bool Store::is_worth_reclaiming(const HistoryNeeds& needs) noexcept {
+  return needs.droppable >= kLeastDroppable &&
+         needs.droppable * kDroppableShare >= needs.stored;
+}
+
+// Merges the newest segments where they are many; false when they are not.
+Result<bool> Store::merge_tiers() {
+  std::size_t count = 0;
+  {
+    const storage::MutexLock lock(write_mutex_);
+    count = segments_to_merge(manifest_.state().segments);
+  }
+  if (count < 2) return false;
+  AEON_TRY(merge(count));
+  return true;
+}
+
+// Merges all segments into one, unless there is one and nothing to leave out of it.
+Status Store::merge_whole() {
+  std::size_t count = 0;
+  {
+    const storage::MutexLock lock(write_mutex_);
+    count = manifest_.state().segments.size();
+    AEON_ASSIGN(const EngineState engine, engine_state());
+    AEON_ASSIGN(const HistoryNeeds needs, history_needs());
+    const bool sheds = needs.ended_by_then > engine.history.dropped || needs.erasures != 0;
+    if (count == 0 || (count == 1 && !sheds)) return {};
+  }
+  return merge(count);
+}
+
+// Merges the newest `count` segments.
+Status Store::merge(std::size_t count) {
+  std::vector<std::shared_ptr<const SegmentView>> merging;
+  storage::ManifestState state;
+  EngineState engine;
+  HistoryNeeds needs;
+  ContentSources contents;
+  {
+    const storage::MutexLock lock(write_mutex_);
+    state = manifest_.state();
+    AEON_ASSIGN(engine, engine_state());
+    AEON_ASSIGN(needs, history_needs());
+    const auto segments = view().segments();
+    merging.assign(segments.end() - static_cast<std::ptrdiff_t>(count), segments.end());
+    contents.blobs = view().blobs();
+  }
+  AEON_ASSIGN(SettleSources sources, sources_of(merging, catalog_));
+  const bool whole = count == state.segments.size();
+  Reclaim reclaim({.horizon = needs.horizon,
+                   .whole = whole,
+                   .first_commit = sources.first_commit,
+                   .last_commit = sources.last_commit});
+  const bool leaves_out = needs.horizon != 0 || needs.erasures != 0;
+  if (leaves_out) {
+    sources.contents.blobs = std::move(contents.blobs);
+    AEON_TRY(leave_out(sources, reclaim, state.blobs));
+    state.blobs = reclaim.blobs_left();
+    engine.history.dropped += reclaim.dropped_versions();
+    // Everything that had ended by the horizon is gone, whoever dropped it.
+    if (whole) engine.history.dropped = std::max(engine.history.dropped, needs.ended_by_then);
+  }
+  const std::uint64_t number = state.next_file;
+  AEON_ASSIGN(const SettledFiles files, write_settled(os_, directory_, palace_, number, sources));
+  state.next_file = number + 2;
+  state.segments.resize(state.segments.size() - merging.size());
+  state.segments.push_back(files.segment);
+  if (files.blobs) state.blobs.push_back(*files.blobs);
+  state.engine_state = encode_engine_state(engine);
+  AEON_TRY(publish_manifest(std::move(state)));
+  for (const auto& segment : merging) AEON_TRY(os_.unlink(segment->segment().path()));
+  for (const std::uint64_t blob : reclaim.blobs_gone()) {
+    AEON_TRY(os_.unlink(directory_ + "/" + storage::file_name("blob", blob)));
+  }
+  return {};
+}
+
+// Gives up what the history policy lets go, when that is worth a merge.
+Status Store::reclaim() {
+  const UpkeepLock lock(*this, 0);
+  AEON_TRY(lock.status());
+  AEON_TRY(catch_up());
+  AEON_TRY(begin_upkeep());
+  HistoryNeeds needs;
+  {
+    const storage::MutexLock write_lock(write_mutex_);
+    AEON_ASSIGN(needs, history_needs());
+  }
+  if (needs.erasures != 0) return purge_files();
+  if (!is_worth_reclaiming(needs)) return {};
+  if (needs.keep == 0) AEON_TRY(settle(LogFile::same));
+  return merge_whole();
+}
+
+Status Store::purge() {
+  const UpkeepLock lock(*this, kPurgePatienceNs);
+  AEON_TRY(lock.status());
+  AEON_TRY(catch_up());
+  AEON_TRY(begin_upkeep());
+  {
+    const storage::MutexLock write_lock(write_mutex_);
+    AEON_ASSIGN(const HistoryNeeds needs, history_needs());
+    if (needs.erasures == 0) return {};
+  }
+  return purge_files();
+}
+
+// See the head of this file.
+Status Store::purge_files() {
+  for (int attempt = 0; attempt < kMostPurges; ++attempt) {
+    AEON_TRY(settle(LogFile::fresh));
+    AEON_TRY(merge_whole());
+    AEON_TRY(wal::discard_spares(os_, directory_));
+    storage::ManifestState state;
+    {
+      const storage::MutexLock lock(write_mutex_);
+      state = manifest_.state();
+      // A writer that filled the new file meanwhile may have gone on in an old one.
+      if (position_.log != state.first_log) continue;
+      AEON_ASSIGN(EngineState engine, engine_state());
+      engine.history.purged = engine.counters.erasures;
+      state.engine_state = encode_engine_state(engine);
+    }
+    return publish_manifest(std::move(state));
+  }
+  return fail(Errc::busy, fmt::format("{} is being written so fast that its log files could not be "
+                                      "replaced; try again",
+                                      directory_));
+}
+
+}  // namespace aeon::engine
