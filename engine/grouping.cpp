@@ -108,7 +108,12 @@ class Tree {
     }
     out_.order.reserve(root.count);
     wanted_ = wanted_group_rows(root.count);
-    split(root, false);
+    if (root.count / blocks_.size() >= kStep) return split(root, false);
+    // Many short runs cost more than bringing the rows together.
+    std::vector<std::uint32_t> all(root.count);
+    std::iota(all.begin(), all.end(), 0U);
+    Node together = gather(root, all);
+    split(together, false);
   }
 
  private:

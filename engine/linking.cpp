@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "engine/distance.hpp"
+#include "engine/link_choice.hpp"
 #include "engine/scorer.hpp"
 #include "engine/seeds.hpp"
 #include "engine/walk.hpp"
@@ -15,10 +16,7 @@ namespace aeon::engine {
 
 namespace {
 
-constexpr std::size_t kBeam = 48;         // nearest rows that are looked for
-constexpr std::size_t kChosenLinks = 16;  // of a new row; others may be added by later rows
 constexpr std::uint32_t kSeedPages = 4;
-constexpr std::uint32_t kCopies = 2;  // of one row that may be among the nearest
 
 struct Candidate {
   float distance = 0;  // from the new row
@@ -54,7 +52,9 @@ class Linker {
     new_name_ = name;
     largest_norm_ = std::max(largest_norm_, row.norm);
     gather(row);
-    choose();
+    choose_links(near_, chosen_, hidden_, [this](const Candidate& a, const Candidate& b) {
+      return between(a.packed, b.packed);
+    });
     // Where nothing is nearer than chance, whoever comes next to this place must be able to find
     // it.
     prepared.landmark = near_.empty() || is_far(near_.front());
@@ -109,35 +109,7 @@ class Linker {
       const std::byte* mate = mates_.rows[i].get();
       near_.push_back({distance_to(mate), mates_.names[i], mate});
     }
-    keep_nearest();
-  }
-
-  // Of near_ the nearest kBeam, in order, no more than kCopies of them at one distance.
-  void keep_nearest() {
-    std::ranges::sort(near_, {}, &Candidate::distance);
-    std::size_t kept = 0;
-    for (const Candidate& candidate : near_) {
-      if (kept == kBeam) break;
-      const bool copy = kept >= kCopies && near_[kept - kCopies].distance == candidate.distance;
-      if (!copy) near_[kept++] = candidate;
-    }
-    near_.resize(kept);
-  }
-
-  void choose() {
-    chosen_.clear();
-    hidden_.clear();
-    for (const Candidate& candidate : near_) {
-      if (chosen_.size() == kChosenLinks) break;
-      const bool hidden = std::ranges::any_of(chosen_, [&](const Candidate& chosen) {
-        return between(candidate.packed, chosen.packed) <= candidate.distance;
-      });
-      (hidden ? hidden_ : chosen_).push_back(candidate);
-    }
-    for (const Candidate& candidate : hidden_) {
-      if (chosen_.size() == kChosenLinks) break;
-      chosen_.push_back(candidate);
-    }
+    keep_nearest(near_);
   }
 
   // What a neighbour does about the new row.

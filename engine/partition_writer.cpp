@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cstring>
+#include <deque>
 #include <random>
 
 #include <fmt/format.h>
 
 #include "engine/distance.hpp"
 #include "engine/node_index.hpp"
+#include "engine/relink.hpp"
 #include "engine/spread.hpp"
 #include "simd/kernels.hpp"
 
@@ -79,7 +81,7 @@ Ordered order_rows(const PartitionRows& rows) {
 
 class Writer {
  public:
-  Writer(storage::SegmentWriter& writer, const PartitionSources& sources)
+  Writer(storage::SegmentWriter& writer, PartitionSources& sources)
       : writer_(writer), sources_(sources) {}
 
   Status run() {
@@ -92,6 +94,7 @@ class Writer {
       ordered_.push_back(order_rows(rows));
       note_spread(ordered_.back());
     }
+    if (!sources_.gone.empty()) relink_spaces();
     AEON_TRY(write_rows());
     AEON_TRY(write_columns());
     AEON_TRY(write_cold());
@@ -104,6 +107,27 @@ class Writer {
   }
 
  private:
+  // Space by space: links never lead into another.
+  void relink_spaces() {
+    std::map<std::uint32_t, std::vector<NodeLinks>> links;
+    std::map<std::uint32_t, std::vector<NodeLinks>> gone;
+    for (const NodeLinks& one : sources_.links) links[one.space].push_back(one);
+    for (const NodeLinks& one : sources_.gone) gone[one.space].push_back(one);
+    for (std::size_t first = 0; first < ordered_.size();) {
+      const std::uint32_t space = ordered_[first].entry.space;
+      std::vector<LinkedRows> partitions;
+      for (; first < ordered_.size() && ordered_[first].entry.space == space; ++first) {
+        const Ordered& one = ordered_[first];
+        partitions.push_back({&one.rows, one.order, one.route ? &one.route->grouping : nullptr});
+      }
+      relink(partitions, sources_.whole, links[space], gone[space], relinked_);
+    }
+    sources_.links.clear();
+    for (const auto& [space, lists] : links) {
+      sources_.links.insert(sources_.links.end(), lists.begin(), lists.end());
+    }
+  }
+
   Status write_rows() {
     AEON_TRY(writer_.begin_section(SectionKind::partition_rows, storage::kPageBytes));
     std::vector<std::byte> packed;
@@ -277,7 +301,8 @@ class Writer {
   }
 
   storage::SegmentWriter& writer_;
-  const PartitionSources& sources_;
+  PartitionSources& sources_;
+  std::deque<LinkList> relinked_;
   std::vector<Ordered> ordered_;
   std::vector<NodeBlock> blocks_;
   std::map<std::uint32_t, NodeSpace> spaces_;

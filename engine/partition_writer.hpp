@@ -43,6 +43,7 @@ struct PartitionSources {
   // The lists of rows that are left out, sorted likewise: whoever was linked to one of them gets
   // links to what lay behind it.
   std::vector<NodeLinks> gone;
+  bool whole = false;  // links to rows that are not here lead nowhere
 };
 
 // Writes the sections of rows, links and ends. Errors: too_large (more than 2^32 rows of one

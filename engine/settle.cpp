@@ -157,6 +157,7 @@ Status leave_out(SettleSources& sources, Reclaim& reclaim,
   AEON_TRY(reclaim.plan(sources.runs));
   reclaim.plan_blobs(blobs);
   reclaim.drop_rows(sources.rows, sources.rows.gone);
+  sources.rows.whole = reclaim.scope().whole;
   reclaim.drop_headers(sources.headers, sources.history);
   sources.contents.reclaim = &reclaim;
   return {};

@@ -1,0 +1,224 @@
+// Erased is gone: no file of the directory holds a byte of it, whatever the directory went through,
+// while readers, snapshots and other openings go on.
+#include <catch2/catch.hpp>
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <random>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "engine/palace.hpp"
+#include "tests/support/temp_directory.hpp"
+#include "tests/support/vector_source.hpp"
+
+using namespace aeon;
+
+namespace {
+
+OpenOptions quiet() {
+  OpenOptions options;
+  options.background = false;
+  return options;
+}
+
+// The files that hold `needle`.
+std::string files_with(const std::string& directory, std::string_view needle) {
+  std::string found;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
+    if (!entry.is_regular_file()) continue;
+    std::ifstream in(entry.path(), std::ios::binary);
+    std::vector<char> bytes(entry.file_size());
+    in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    const std::string_view all(bytes.data(), bytes.size());
+    if (all.find(needle) == std::string_view::npos) continue;
+    found += entry.path().filename().string();
+    found += ' ';
+  }
+  return found;
+}
+
+std::string_view bytes_of(const std::vector<float>& values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)};
+}
+
+// A memory whose text can't be compressed away: what is looked for stands in it as it is.
+NewMemory secret(int i, const std::vector<float>& vector) {
+  NewMemory memory;
+  memory.key = fmt::format("key-of-secret-{:04}", i);
+  memory.session = "secrets";
+  memory.content = fmt::format("secret-text-{:04}", i);
+  memory.metadata = fmt::format(R"({{"note": "secret-metadata-{:04}"}})", i);
+  memory.embed = false;
+  memory.vectors.push_back({"v", vector, ""});
+  return memory;
+}
+
+constexpr std::uint32_t kDimension = 32;
+
+Palace make(const std::string& directory, const OpenOptions& options) {
+  return Palace::create(directory,
+                        {{.name = "v", .dimension = kDimension, .precision = Precision::float32}},
+                        options)
+      .value();
+}
+
+void commit(Palace& palace, Batch batch) {
+  const auto ack = palace.commit(std::move(batch), Durability::process);
+  INFO((ack ? std::string() : ack.error().message));
+  REQUIRE(ack.has_value());
+}
+
+}  // namespace
+
+TEST_CASE("no file holds a byte of what was erased") {
+  const bool long_text = GENERATE(false, true);
+  const bool settled = GENERATE(false, true);
+  const bool superseded = GENERATE(false, true);
+  const bool forgotten = GENERATE(false, true);
+  CAPTURE(long_text, settled, superseded, forgotten);
+  const test::TempDirectory scratch;
+  Palace palace = make(scratch / "palace", quiet());
+  Palace other = Palace::open(scratch / "palace", quiet()).value();
+  test::VectorSource source(test::Shape::clustered, kDimension, 5);
+  std::vector<std::vector<float>> vectors;
+  for (int i = 0; i < 200; ++i) {
+    vectors.push_back(source.next());
+    Batch batch;
+    NewMemory memory = secret(i, vectors.back());
+    // Raw, so that it can be looked for: bytes that zstd gains nothing on.
+    if (long_text) {
+      std::mt19937_64 random(static_cast<std::uint64_t>(i));
+      memory.content_type = ContentType::bytes;
+      for (int word = 0; word < 60; ++word) {
+        const std::uint64_t value = random();
+        memory.content.append(reinterpret_cast<const char*>(&value), sizeof value);
+      }
+    }
+    batch.remember(std::move(memory));
+    commit(i % 2 == 0 ? palace : other, std::move(batch));
+  }
+  if (settled) REQUIRE(palace.checkpoint().has_value());
+  REQUIRE(other.fresh_snapshot().has_value());
+  const Snapshot held = palace.snapshot();
+  const MemoryId id = held.find_key("", "key-of-secret-0077").value();
+  Memory before;
+  REQUIRE(held.get(id, before).has_value());
+  const std::vector<float>& vector = vectors[77];
+  REQUIRE_FALSE(files_with(scratch / "palace", "secret-text-0077").empty());
+  REQUIRE_FALSE(files_with(scratch / "palace", bytes_of(vector)).empty());
+  if (superseded) {
+    Batch batch;
+    NewMemory next = secret(78, vectors[78]);
+    next.key.clear();
+    next.session.clear();
+    batch.supersede(id, next);
+    commit(palace, std::move(batch));
+    if (settled) REQUIRE(palace.checkpoint().has_value());
+  }
+  if (forgotten) {
+    Batch batch;
+    batch.forget(id);
+    commit(palace, std::move(batch));
+  }
+  Batch erase;
+  erase.erase(id);
+  commit(palace, std::move(erase));
+  CHECK(palace.stats()->erasures_pending == 1);
+  Memory memory;
+  CHECK(palace.snapshot().get(id, memory).error().code == Errc::unknown_id);
+  CHECK(other.fresh_snapshot()->get(id, memory).error().code == Errc::unknown_id);
+  REQUIRE(palace.purge().has_value());
+  CHECK(palace.stats()->erasures_pending == 0);
+  const std::string_view content = before.content;
+  for (const std::string_view needle :
+       {std::string_view("secret-text-0077"), std::string_view("secret-metadata-0077"),
+        std::string_view("key-of-secret-0077"), bytes_of(vector),
+        long_text ? content.substr(16, 64) : content}) {
+    CHECK(files_with(scratch / "palace", needle).empty());
+  }
+  // Its neighbours are there, the chain of commits holds, and the snapshot still reads it.
+  CHECK_FALSE(files_with(scratch / "palace", "secret-text-0079").empty());
+  const auto report = palace.verify();
+  REQUIRE(report.has_value());
+  for (const Damage& damage : report->damage) FAIL(damage.file << ": " << damage.what);
+  REQUIRE(held.get(id, memory).has_value());
+  CHECK(memory.content == before.content);
+  Batch again;
+  again.erase(id);
+  CHECK(palace.commit(std::move(again)).error().code == Errc::unknown_id);
+  // Another opening goes on in the new log.
+  Batch batch;
+  batch.remember(secret(500, vectors[0]));
+  commit(other, std::move(batch));
+  REQUIRE(palace.fresh_snapshot()->find_key("", "key-of-secret-0500").has_value());
+  // A key that was erased may be used again.
+  Batch reuse;
+  reuse.remember(secret(77, vectors[1]));
+  commit(palace, std::move(reuse));
+  CHECK(palace.snapshot().find_key("", "key-of-secret-0077").value() != id);
+}
+
+TEST_CASE("log files that were used before hold nothing of what was erased") {
+  const test::TempDirectory scratch;
+  Palace palace = make(scratch / "palace", quiet());
+  std::vector<float> vector(kDimension, 1.0F);
+  Batch first;
+  first.remember(secret(1, vector));
+  commit(palace, std::move(first));
+  // The log that holds it is retired and kept to be used again.
+  for (int i = 10; i < 14; ++i) {
+    Batch batch;
+    NewMemory memory = secret(i, vector);
+    memory.content.assign(200'000, 'x');
+    batch.remember(std::move(memory));
+    commit(palace, std::move(batch));
+    REQUIRE(palace.checkpoint().has_value());
+  }
+  Batch erase;
+  erase.erase(palace.snapshot().find_key("", "key-of-secret-0001").value());
+  commit(palace, std::move(erase));
+  REQUIRE(palace.purge().has_value());
+  CHECK(files_with(scratch / "palace", "secret-text-0001").empty());
+  CHECK(files_with(scratch / "palace", "key-of-secret-0001").empty());
+  REQUIRE(palace.close().has_value());
+  Palace reopened = Palace::open(scratch / "palace", quiet()).value();
+  CHECK(reopened.stats()->erasures_pending == 0);
+  CHECK(reopened.snapshot().find_key("", "key-of-secret-0012").has_value());
+}
+
+TEST_CASE("what is erased goes by itself while others write") {
+  const test::TempDirectory scratch;
+  Palace palace = make(scratch / "palace", {});
+  std::atomic<bool> stop{false};
+  std::thread writer([&] {
+    Palace own = Palace::open(scratch / "palace").value();
+    std::vector<float> vector(kDimension, 0.5F);
+    for (int i = 1000; !stop.load(); ++i) {
+      Batch batch;
+      batch.remember(secret(i, vector));
+      if (!own.commit(std::move(batch), Durability::process)) break;
+    }
+  });
+  Batch batch;
+  batch.remember(secret(1, std::vector<float>(kDimension, 2.0F)));
+  commit(palace, std::move(batch));
+  Batch erase;
+  erase.erase(palace.fresh_snapshot()->find_key("", "key-of-secret-0001").value());
+  commit(palace, std::move(erase));
+  bool done = false;
+  for (int i = 0; i < 600 && !done; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    done = palace.stats()->erasures_pending == 0;
+  }
+  stop = true;
+  writer.join();
+  REQUIRE(done);
+  CHECK(files_with(scratch / "palace", "secret-text-0001").empty());
+  const auto report = palace.verify();
+  REQUIRE(report.has_value());
+  for (const Damage& damage : report->damage) FAIL(damage.file << ": " << damage.what);
+}
