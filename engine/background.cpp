@@ -117,8 +117,8 @@ Upkeep::Again Store::settle_slice() {
   return kSettleRest * (1 << doublings);
 }
 
-// Asked for by commits that end versions. It rests before a merge, so that one merge drops what many
-// commits ended, and after it as long as the merge took: it has half of a core at most.
+// Asked for by commits that end versions. It rests before a merge, so that one merge drops what
+// many commits ended, and after it as long as the merge took: it has half of a core at most.
 Upkeep::Again Store::reclaim_slice() {
   if (stopping_.load(std::memory_order_acquire)) return std::nullopt;  // (26)
   bool urgent = false;
@@ -134,7 +134,8 @@ Upkeep::Again Store::reclaim_slice() {
       return waits ? Upkeep::Again(kHistoryRest) : std::nullopt;
     }
   }
-  if (!urgent && !std::exchange(reclaim_rested_, true)) return std::max(reclaim_rest_, kReclaimRest);
+  if (!urgent && !std::exchange(reclaim_rested_, true))
+    return std::max(reclaim_rest_, kReclaimRest);
   reclaim_rested_ = false;
   const std::int64_t start = os_.monotonic_ns();
   const Status done = reclaim();

@@ -3,9 +3,9 @@
 // A version that was superseded, forgotten or whose row ended stays readable through earlier
 // commits for as long as the history policy says. The *horizon* is the commit before which nobody
 // can ask any more: a version that ended at or before it is dropped by the next merge that meets
-// it. The horizon moves from mark to mark; a mark is made at every checkpoint, so that the time of a
-// commit need not be searched for, and it never moves back. What was read before (an open snapshot)
-// keeps the files that it was read from.
+// it. The horizon moves from mark to mark; a mark is made at every checkpoint, so that the time of
+// a commit need not be searched for, and it never moves back. What was read before (an open
+// snapshot) keeps the files that it was read from.
 #pragma once
 
 #include <cstdint>

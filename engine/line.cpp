@@ -13,13 +13,11 @@ Status close_up_line(Draft& draft, std::uint32_t tenant, std::uint32_t session, 
     if (after.empty() || previous == id || after.front() == id || previous == after.front()) {
       continue;
     }
-    AEON_ASSIGN(const bool linked,
-                draft.edge_exists(previous, graph::kNextType, after.front()));
+    AEON_ASSIGN(const bool linked, draft.edge_exists(previous, graph::kNextType, after.front()));
     if (linked) continue;
     std::string record;
     graph::encode_edge(record, {});
-    AEON_TRY(
-        draft.set_edge({previous, graph::kNextType, after.front()}, true, std::move(record)));
+    AEON_TRY(draft.set_edge({previous, graph::kNextType, after.front()}, true, std::move(record)));
   }
   AEON_ASSIGN(const MemoryId newest, draft.session_end(tenant, session));
   if (newest == id) draft.set_session_end(tenant, session, before.empty() ? 0 : before.front());

@@ -80,8 +80,7 @@ Result<Store::HistoryNeeds> Store::history_needs() {
 }
 
 bool Store::is_worth_reclaiming(const HistoryNeeds& needs) noexcept {
-  return needs.droppable >= kLeastDroppable &&
-         needs.droppable * kDroppableShare >= needs.stored;
+  return needs.droppable >= kLeastDroppable && needs.droppable * kDroppableShare >= needs.stored;
 }
 
 // Merges the newest segments where they are many; false when they are not.

@@ -158,9 +158,8 @@ struct Unlink {
 // The operations of one commit: they appear whole or not at all, in this order.
 class Batch {
  public:
-  using Operation =
-      std::variant<SpaceSpec, CreateTenant, NewMemory, Supersede, Forget, NewEdge, Unlink, Erase,
-                   SetHistory>;
+  using Operation = std::variant<SpaceSpec, CreateTenant, NewMemory, Supersede, Forget, NewEdge,
+                                 Unlink, Erase, SetHistory>;
 
   void create_space(SpaceSpec spec) { operations_.emplace_back(std::move(spec)); }
   // Creating a tenant that exists changes nothing.
@@ -294,10 +293,10 @@ struct Stats {
   std::uint64_t memories = 0;  // visible
   std::uint64_t versions = 0;  // ever written
   std::uint64_t edges = 0;     // linked and not unlinked, those of forgotten memories included
-  TimeNs history = kDefaultHistory;      // how long what has ended stays readable
-  CommitNumber oldest_readable = 0;      // reads as of an earlier commit are too old
-  std::uint64_t ended_versions = 0;      // still stored: superseded, forgotten or erased
-  std::uint64_t erasures_pending = 0;    // erased, but some file may still hold their bytes
+  TimeNs history = kDefaultHistory;    // how long what has ended stays readable
+  CommitNumber oldest_readable = 0;    // reads as of an earlier commit are too old
+  std::uint64_t ended_versions = 0;    // still stored: superseded, forgotten or erased
+  std::uint64_t erasures_pending = 0;  // erased, but some file may still hold their bytes
   std::uint64_t segments = 0;
   std::uint64_t segment_bytes = 0;
   std::uint64_t blob_files = 0;

@@ -202,8 +202,9 @@ struct OperationCheck {
   Status operator()(const Erase&) const { return {}; }
   Status operator()(const SetHistory& history) const {
     if (history.keep >= 0) return {};
-    return fail(Errc::invalid_argument, "history can't be kept for less than no time; give 0 or "
-                                        "more nanoseconds");
+    return fail(Errc::invalid_argument,
+                "history can't be kept for less than no time; give 0 or "
+                "more nanoseconds");
   }
   Status operator()(const NewEdge& edge) const { return check_edge(edge); }
   Status operator()(const Unlink& edge) const { return check_name(edge.type, "edge type", false); }
@@ -296,9 +297,8 @@ Result<PreparedBatch> prepare(Batch batch, const Catalog& catalog, CommitNumber 
   std::size_t index = 0;
   for (const Batch::Operation& operation : prepared.batch.operations()) {
     AEON_TRY(std::visit(OperationCheck{spaces, prepared.rows[index]}, operation));
-    prepared.reclaiming = prepared.reclaiming && 
-                         (std::holds_alternative<Forget>(operation) ||
-                          std::holds_alternative<Erase>(operation));
+    prepared.reclaiming = prepared.reclaiming && (std::holds_alternative<Forget>(operation) ||
+                                                  std::holds_alternative<Erase>(operation));
     prepared.payload_bytes += std::visit(RecordSize{prepared.rows[index]}, operation);
     ++index;
   }

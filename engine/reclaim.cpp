@@ -228,8 +228,7 @@ void Reclaim::drop_rows(PartitionSources& sources, std::vector<NodeLinks>& gone)
   sources.links.erase(first_gone.begin(), first_gone.end());
 }
 
-void Reclaim::drop_headers(std::vector<wal::CommitHeader>& headers,
-                           SegmentHistory& history) const {
+void Reclaim::drop_headers(std::vector<wal::CommitHeader>& headers, SegmentHistory& history) const {
   history.horizon = std::max(history.horizon, scope_.horizon);
   for (wal::CommitHeader& header : headers) {
     if (erased_commits_.contains(header.commit)) header.payload_salt = 0;

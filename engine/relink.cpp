@@ -24,7 +24,8 @@ std::size_t read_list(const std::byte* list, std::uint32_t* nodes) {
   LinkList copy;
   std::memcpy(&copy, list, sizeof copy);
   std::size_t count = 0;
-  for (; count < kMaxLinks && copy.nodes[count] != kNoNode; ++count) nodes[count] = copy.nodes[count];
+  for (; count < kMaxLinks && copy.nodes[count] != kNoNode; ++count)
+    nodes[count] = copy.nodes[count];
   return count;
 }
 
@@ -209,15 +210,14 @@ class Relinker {
     const std::size_t groups = grouping.groups();
     cluster_distances_.resize(groups);
     const auto own = grouping.centroid(cluster);
-    simd::kernels().l2sq_f32_rows(
-        own.data(), own.size(),
-        {grouping.centroids.data(), own.size() * sizeof(float), groups}, cluster_distances_.data());
+    simd::kernels().l2sq_f32_rows(own.data(), own.size(),
+                                  {grouping.centroids.data(), own.size() * sizeof(float), groups},
+                                  cluster_distances_.data());
     cluster_distances_[cluster] = std::numeric_limits<float>::infinity();
     nearest_clusters_.clear();
     for (std::size_t i = 0; i < std::min(kOtherClusters, groups - 1); ++i) {
       const auto nearest = std::ranges::min_element(cluster_distances_);
-      nearest_clusters_.push_back(
-          static_cast<std::size_t>(nearest - cluster_distances_.begin()));
+      nearest_clusters_.push_back(static_cast<std::size_t>(nearest - cluster_distances_.begin()));
       *nearest = std::numeric_limits<float>::infinity();
     }
   }
@@ -267,8 +267,8 @@ class Relinker {
     if (std::find(nodes, nodes + count, node) != nodes + count) return true;
     if (count == kMaxLinks) {
       // A place that leads nowhere any more is as good as a free one.
-      const auto nowhere = std::find_if(nodes, nodes + count,
-                                        [this](std::uint32_t one) { return is_gone(one); });
+      const auto nowhere =
+          std::find_if(nodes, nodes + count, [this](std::uint32_t one) { return is_gone(one); });
       if (nowhere == nodes + count) return false;
       edit(row).nodes[nowhere - nodes] = node;
       return true;

@@ -54,8 +54,9 @@ Result<std::string_view> RunSettler::moving_content(const VersionRecord& record)
   if (!record.blob) return record.content;
   const auto file = sources_.blobs.find(record.blob->file);
   if (file == sources_.blobs.end()) {
-    return fail(Errc::damaged, "merging: a version names a blob file that is not there; run aeon "
-                               "verify");
+    return fail(Errc::damaged,
+                "merging: a version names a blob file that is not there; run aeon "
+                "verify");
   }
   AEON_TRY(file->second->reader->read(*record.blob, content_));
   return std::string_view(content_);
@@ -108,8 +109,7 @@ Status RunSettler::open_blobs(const storage::RunSet& runs) {
   options.generation = generation_ =
       sources_.reclaim == nullptr ? 0 : sources_.reclaim->generation();
   if (dictionary) options.dictionary = *dictionary;
-  AEON_ASSIGN(blobs_,
-              storage::BlobWriter::create(os_, directory_, palace_, blob_number_, options));
+  AEON_ASSIGN(blobs_, storage::BlobWriter::create(os_, directory_, palace_, blob_number_, options));
   return {};
 }
 

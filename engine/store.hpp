@@ -300,10 +300,10 @@ class Store {
   std::atomic<std::uint64_t> spare_bytes_{0};  // of a log file to be made ahead; 0: none
   std::uint64_t spare_asked_for_ AEON_GUARDED_BY(write_mutex_) = 0;  // the log number then
   std::uint64_t ended_asked_ AEON_GUARDED_BY(write_mutex_) = 0;      // versions ended by then
-  bool merges_on_ = false;   // this and the following: on the pool's thread only
-  int settle_failures_ = 0;  // in a row
-  bool reclaim_rested_ = false;                 // since it was found to be due
-  std::chrono::nanoseconds reclaim_rest_{0};    // before the next
+  bool merges_on_ = false;                    // this and the following: on the pool's thread only
+  int settle_failures_ = 0;                   // in a row
+  bool reclaim_rested_ = false;               // since it was found to be due
+  std::chrono::nanoseconds reclaim_rest_{0};  // before the next
   std::thread follower_;
   // The tasks of upkeep_, by their numbers.
   enum UpkeepTask : std::size_t { kSpareTask, kSettleTask, kReclaimTask };

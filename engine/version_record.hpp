@@ -22,7 +22,7 @@ struct RowName {
 
 // Views point into the bytes that were decoded, or at the caller's strings when encoding.
 struct VersionRecord {
-  bool live = true;  // false: the memory was forgotten by this commit; only `tenant` matters
+  bool live = true;     // false: the memory was forgotten by this commit; only `tenant` matters
   bool erased = false;  // and what it held is to vanish from every file
   std::uint32_t tenant = 0;
   std::uint32_t session = 0;

@@ -50,6 +50,8 @@ void add_init(CLI::App& app, Chosen& chosen);
 void add_put(CLI::App& app, Chosen& chosen);
 void add_get(CLI::App& app, Chosen& chosen);
 void add_forget(CLI::App& app, Chosen& chosen);
+void add_erase(CLI::App& app, Chosen& chosen);
+void add_history(CLI::App& app, Chosen& chosen);
 void add_recall(CLI::App& app, Chosen& chosen);
 void add_trace(CLI::App& app, Chosen& chosen);
 void add_stat(CLI::App& app, Chosen& chosen);

@@ -1,6 +1,7 @@
-// aeon get, aeon forget: memories by id or key.
+// aeon get: memories by id or key.
 #include <algorithm>
 #include <memory>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -19,7 +20,7 @@ struct Options {
   std::string key;
   std::string tenant;
   bool vectors = false;
-  Durability durability = Durability::sync;
+  std::optional<CommitNumber> as_of;
 };
 
 Error nothing_named() {
@@ -31,7 +32,10 @@ int run_get(const Chosen& chosen, const Options& options) {
   if (options.ids.empty() && options.key.empty()) return report(chosen, nothing_named());
   auto palace = Palace::open(options.directory, look_only());
   if (!palace) return report(chosen, palace.error());
-  const Snapshot snapshot = palace->snapshot();
+  auto found =
+      options.as_of ? palace->snapshot_at(*options.as_of) : Result<Snapshot>(palace->snapshot());
+  if (!found) return report(chosen, found.error());
+  const Snapshot snapshot = std::move(*found);
   int code = kDone;
   std::vector<MemoryId> ids = options.ids;
   if (!options.key.empty()) {
@@ -53,27 +57,6 @@ int run_get(const Chosen& chosen, const Options& options) {
   return code;
 }
 
-// All of them in one commit, or none.
-int run_forget(const Chosen& chosen, const Options& options) {
-  auto palace = Palace::open(options.directory, short_lived());
-  if (!palace) return report(chosen, palace.error());
-  Batch batch;
-  for (const MemoryId id : options.ids) batch.forget(id);
-  auto ack = palace->commit(std::move(batch), options.durability);
-  if (!ack) return report(chosen, ack.error());
-  if (auto closed = palace->close(); !closed) return report(chosen, closed.error());
-  if (!chosen.json) {
-    print(fmt::format("forgot {} memories in commit {}", options.ids.size(), ack->commit));
-    return kDone;
-  }
-  for (const MemoryId id : options.ids) {
-    api::JsonLine line;
-    line.add("forgotten", id).add("commit", ack->commit);
-    print(std::move(line).finish());
-  }
-  return kDone;
-}
-
 }  // namespace
 
 void add_get(CLI::App& app, Chosen& chosen) {
@@ -83,21 +66,10 @@ void add_get(CLI::App& app, Chosen& chosen) {
   add_ids(*command, options->ids);
   command->add_option("--key", options->key, "the memory that has this key");
   command->add_option("--tenant", options->tenant, "whose key it is");
+  command->add_option("--as-of", options->as_of, "as they were after this commit");
   command->add_flag("--vectors", options->vectors, "with the vectors that are kept of it");
   command->callback([&chosen, options] {
     chosen.run = [&chosen, options] { return run_get(chosen, *options); };
-  });
-}
-
-void add_forget(CLI::App& app, Chosen& chosen) {
-  auto options = std::make_shared<Options>();
-  CLI::App* command = add_command(app, chosen, "forget", "end memories, all named or none");
-  add_directory(*command, options->directory);
-  add_ids(*command, options->ids);
-  command->get_option("ID")->required();
-  add_durability(*command, options->durability);
-  command->callback([&chosen, options] {
-    chosen.run = [&chosen, options] { return run_forget(chosen, *options); };
   });
 }
 

@@ -8,6 +8,7 @@
 #include "api/cli/options.hpp"
 #include "api/export_line.hpp"
 #include "api/json_line.hpp"
+#include "api/keep_text.hpp"
 
 namespace aeon::cli {
 namespace {
@@ -16,6 +17,7 @@ struct Options {
   std::string directory;
   std::vector<std::string> spaces;
   bool no_lexical = false;
+  std::string history;
 };
 
 // NAME:DIM[:METRIC[:PRECISION[:MODEL]]]; the model may hold colons.
@@ -68,8 +70,19 @@ Result<std::vector<SpaceSpec>> all_spaces(const Options& options) {
 int run(const Chosen& chosen, const Options& options) {
   auto spaces = all_spaces(options);
   if (!spaces) return report(chosen, spaces.error());
+  TimeNs keep = kDefaultHistory;
+  if (!options.history.empty()) {
+    const auto parsed = api::parse_keep(options.history);
+    if (!parsed) return report(chosen, parsed.error());
+    keep = *parsed;
+  }
   auto palace = Palace::create(options.directory, *spaces, short_lived());
   if (!palace) return report(chosen, palace.error());
+  if (!options.history.empty()) {
+    Batch batch;
+    batch.set_history(keep);
+    if (auto ack = palace->commit(std::move(batch)); !ack) return report(chosen, ack.error());
+  }
   if (auto closed = palace->close(); !closed) return report(chosen, closed.error());
   std::vector<std::string> lines;
   for (const SpaceSpec& space : *spaces) lines.push_back(api::space_json(space));
@@ -99,6 +112,9 @@ void add_init(CLI::App& app, Chosen& chosen) {
                       "dot or l2, PRECISION int8, float16 or float32; may be given again");
   command->add_flag("--no-lexical", options->no_lexical,
                     "leave out the space \"text\" that the built-in embedder fills");
+  command->add_option("--history", options->history,
+                      "how long superseded and forgotten versions stay readable: all, none, or a "
+                      "time such as 30d, which is the default");
   command->callback(
       [&chosen, options] { chosen.run = [&chosen, options] { return run(chosen, *options); }; });
 }

@@ -18,6 +18,8 @@ void add_commands(CLI::App& app, Chosen& chosen) {
   add_put(app, chosen);
   add_get(app, chosen);
   add_forget(app, chosen);
+  add_erase(app, chosen);
+  add_history(app, chosen);
   add_recall(app, chosen);
   add_trace(app, chosen);
   add_stat(app, chosen);

@@ -7,6 +7,7 @@
 #include "api/cli/options.hpp"
 #include "api/export_line.hpp"
 #include "api/json_line.hpp"
+#include "api/keep_text.hpp"
 
 namespace aeon::cli {
 namespace {
@@ -25,6 +26,10 @@ std::string stats_json(const Stats& stats) {
   api::JsonLine line;
   line.add("written", stats.written).add("durable", stats.durable).add("settled", stats.settled);
   line.add("memories", stats.memories).add("versions", stats.versions).add("edges", stats.edges);
+  line.add("history", api::keep_text(stats.history));
+  line.add("oldest_readable", stats.oldest_readable);
+  line.add("ended_versions", stats.ended_versions);
+  line.add("erasures_pending", stats.erasures_pending);
   line.add("segments", stats.segments).add("segment_bytes", stats.segment_bytes);
   line.add("blob_files", stats.blob_files).add("blob_bytes", stats.blob_bytes);
   line.add("log_files", stats.log_files).add("log_bytes", stats.log_bytes);
@@ -47,6 +52,11 @@ void print_stats(const Stats& stats) {
   print(fmt::format("segments {} ({} bytes), log files {} ({} bytes), blob files {} ({} bytes)",
                     stats.segments, stats.segment_bytes, stats.log_files, stats.log_bytes,
                     stats.blob_files, stats.blob_bytes));
+  print(
+      fmt::format("history kept: {}, readable from commit {}; ended versions stored: {}, erasures "
+                  "pending: {}",
+                  api::keep_text(stats.history), stats.oldest_readable, stats.ended_versions,
+                  stats.erasures_pending));
   for (const Stats::Space& space : stats.spaces) {
     print(fmt::format("space {}: {} rows of {} dimensions, {}, {}, model {}", space.spec.name,
                       space.rows, space.spec.dimension, api::metric_name(space.spec.metric),

@@ -75,7 +75,7 @@ class Cli(unittest.TestCase):
 class Commands(Cli):
     def test_help_names_every_command(self):
         out = self.ok("--help")
-        for name in ("init put get forget recall trace stat verify checkpoint compact export import "
+        for name in ("init put get forget erase history recall trace stat verify checkpoint compact export import "
                      "bench").split():
             self.assertIn(name, out)
 
@@ -122,6 +122,46 @@ class Commands(Cli):
         [back] = [json.loads(l) for l in self.export(copy).splitlines() if '"text":' in l]
         self.assertEqual(back["text"], text)
         self.assertEqual(os.listdir(os.path.join(self.palace, "staging")), [])
+
+    def test_erased_is_gone_from_every_file(self):
+        self.init()
+        [one, two] = self.put({"text": "a secret: xyzzy-plugh", "key": "of the secret"},
+                              {"text": "no secret at all"})
+        self.ok("checkpoint", self.palace)
+        erased = self.objects("erase", self.palace, one, "--wait")
+        self.assertEqual([e["erased"] for e in erased], [one])
+        self.refused(NEGATIVE, "get", self.palace, one)
+        for name in os.listdir(self.palace):
+            path = os.path.join(self.palace, name)
+            if os.path.isfile(path):
+                with open(path, "rb") as file:
+                    held = file.read()
+                self.assertNotIn(b"xyzzy-plugh", held, name)
+                self.assertNotIn(b"of the secret", held, name)
+        self.assertEqual(self.get(two)["text"], "no secret at all")
+        self.assertEqual(self.objects("stat", self.palace)[0]["erasures_pending"], 0)
+        self.ok("verify", self.palace)
+        self.refused(NEGATIVE, "erase", self.palace, one)
+        self.refused(NEGATIVE, "erase", self.palace, two, 999)
+        self.assertEqual(self.get(two)["text"], "no secret at all")
+
+    def test_history_is_kept_as_told(self):
+        self.init("--history", "all")
+        [one] = self.put({"text": "before", "key": "k"})
+        then = self.get(one)["version"]
+        self.put({"text": "after", "key": "k"})
+        self.ok("compact", self.palace)
+        self.assertEqual(self.objects("get", self.palace, one, "--as-of", then)[0]["text"], "before")
+        self.assertEqual(self.objects("history", self.palace)[0]["history"], "all")
+        self.assertEqual(self.objects("history", self.palace, "12h")[0]["history"], "12h")
+        self.assertEqual(self.objects("history", self.palace, "none")[0]["history"], "none")
+        self.ok("compact", self.palace)
+        self.refused(MISUSE, "get", self.palace, one, "--as-of", then, says="history")
+        self.assertEqual(self.get(one)["text"], "after")
+        self.assertEqual(self.objects("history", self.palace)[0]["ended_versions"], 0)
+        for bad in ("-1d", "3 days", "d", "99999999999999d", ""):
+            self.refused(MISUSE, "init", os.path.join(self.work, "other"), "--history", bad or "x")
+        self.assertFalse(os.path.exists(os.path.join(self.work, "other")))
 
     def test_bytes_and_keys(self):
         self.init()

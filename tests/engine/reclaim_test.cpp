@@ -50,8 +50,9 @@ class Store {
   Store(std::string directory, OpenOptions options, Shape shape = Shape::clustered)
       : directory_(std::move(directory)),
         source_(shape, kDimension, 7),
-        palace_(Palace::create(directory_, {{.name = "v", .dimension = kDimension}}, options)
-                    .value()) {}
+        palace_(
+            Palace::create(directory_, {{.name = "v", .dimension = kDimension}}, options).value()) {
+  }
 
   void history(TimeNs keep) {
     Batch batch;
@@ -253,7 +254,9 @@ TEST_CASE("a line closes up where an event is forgotten") {
   store.history(0);
   store.write(0, 70, 0);  // ten events in each of seven sessions
   const Snapshot before = store.palace().snapshot();
-  const auto id = [&](std::size_t i) { return before.find_key("", fmt::format("key {}", i)).value(); };
+  const auto id = [&](std::size_t i) {
+    return before.find_key("", fmt::format("key {}", i)).value();
+  };
   store.forget({7, 14, 63, 0});  // of session 0: 0 7 14 21 ... 56 63
   const auto check = [&] {
     const Snapshot now = store.palace().snapshot();
