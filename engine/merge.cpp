@@ -172,6 +172,29 @@ Status Store::reclaim() {
   return merge_whole();
 }
 
+Result<bool> Store::maintain(std::chrono::nanoseconds budget) {
+  const std::int64_t start = os_.monotonic_ns();
+  for (bool first = true;; first = false) {
+    AEON_TRY(catch_up());
+    HistoryNeeds needs;
+    std::size_t tiers = 0;
+    {
+      const storage::MutexLock lock(write_mutex_);
+      AEON_TRY(refuse_if_read_only());
+      AEON_ASSIGN(needs, history_needs());
+      tiers = segments_to_merge(manifest_.state().segments);
+    }
+    const bool gives_up = needs.erasures != 0 || is_worth_reclaiming(needs);
+    if (!tail_is_full() && tiers == 0 && !gives_up) return false;
+    if (!first && os_.monotonic_ns() - start >= budget.count()) return true;
+    if (tail_is_full() || tiers != 0) {
+      AEON_TRY(settle_or_merge());
+    } else {
+      AEON_TRY(reclaim());
+    }
+  }
+}
+
 Status Store::purge() {
   const UpkeepLock lock(*this, kPurgePatienceNs);
   AEON_TRY(lock.status());

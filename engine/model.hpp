@@ -177,7 +177,8 @@ class Batch {
   void forget(MemoryId id) { operations_.emplace_back(Forget{id}); }
   // Ends a memory, visible or forgotten, and destroys it: no read finds it from this commit on, not
   // even one as of an earlier commit once the palace has let go of its bytes; Palace::purge() says
-  // when that is. Its id, its times and its place among edges were never content.
+  // when that is. Its id and its times stay, and so do the names of tenants, sessions, kinds and
+  // edge types: they are not content.
   void erase(MemoryId id) { operations_.emplace_back(Erase{id}); }
   // How long versions that were superseded or forgotten stay readable by Palace::snapshot_at(): a
   // duration in nanoseconds, 0 (until the next merge), or kEndOfTime (for ever). Without it

@@ -117,6 +117,9 @@ Status Palace::checkpoint() {
 Status Palace::compact() {
   return without_exceptions([&] { return store_->checkpoint(true); });
 }
+Result<bool> Palace::maintain(std::chrono::nanoseconds budget) {
+  return without_exceptions([&] { return store_->maintain(budget); });
+}
 Status Palace::purge() {
   return without_exceptions([&] { return store_->purge(); });
 }

@@ -7,6 +7,7 @@
 // trace.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -152,6 +153,11 @@ class Palace {
   // lets go.
   [[nodiscard]] Status compact();
 
+  // Does upkeep that is due (checkpoints, merges, giving up what ended), for hosts that open a
+  // palace without background work, in steps until `budget` is used up; a step that was begun is
+  // finished. True while more is due. Errors: busy (another process does it), read_only, disk_full,
+  // damaged.
+  [[nodiscard]] Result<bool> maintain(std::chrono::nanoseconds budget);
   // Returns once no file of the directory holds a byte of what was erased before the call, so that
   // it is gone for good; it needs no call, since the palace's threads do the same in the background
   // (Stats::erasures_pending). Checkpoints, merges all segments and replaces the log's files,

@@ -58,6 +58,7 @@ class Store {
   [[nodiscard]] Result<StoredPayload> store_payload(ContentType type, std::uint64_t bytes,
                                                     const Palace::PayloadSource& source);
   [[nodiscard]] Status checkpoint(bool merge_all);
+  [[nodiscard]] Result<bool> maintain(std::chrono::nanoseconds budget);
   [[nodiscard]] Status purge();
   [[nodiscard]] Status catch_up();  // to what other processes have written by now
   [[nodiscard]] Status close();

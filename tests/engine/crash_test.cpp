@@ -68,14 +68,26 @@ class History {
     auto palace = Palace::create(kDirectory, spaces, on(os));
     if (!palace) return false;
     acknowledged(batch, palace->snapshot().commit(), 0, Durability::sync);
+    // Half of the palaces keep no history, so that merges leave things out.
+    if (pick(2) == 0) {
+      Batch history;
+      history.set_history(0);
+      if (!begin(history)) return false;
+      const auto ack = palace->commit(history, Durability::process);
+      if (!ack) return false;
+      acknowledged(history, ack->commit, ack->time, Durability::process);
+    }
     for (int i = 0; i < steps; ++i) {
       const unsigned choice = pick(20);
       if (choice == 0) {
         if (!palace->close()) return false;
         palace = Palace::open(kDirectory, on(os));
         if (!palace) return false;
-      } else if (choice <= 3) {
-        if (!(choice == 3 ? palace->compact() : palace->checkpoint())) return false;
+      } else if (choice <= 4) {
+        const Status done = choice == 4   ? palace->purge()
+                            : choice == 3 ? palace->compact()
+                                          : palace->checkpoint();
+        if (!done) return false;
         Model same = promises_.newest();
         same.commit = palace->snapshot().commit();
         promises_.states[same.commit] = std::move(same);

@@ -313,3 +313,29 @@ TEST_CASE("a payload stored ahead goes with its memory and belongs to one only")
   CHECK(late.error().code == Errc::invalid_argument);
   store.require_sound();
 }
+
+TEST_CASE("a host that does upkeep itself gets everything done that is due") {
+  const test::TempDirectory scratch;
+  OpenOptions options = quiet();
+  options.checkpoint_bytes = 1 << 20;
+  Store store(scratch / "palace", options);
+  store.history(0);
+  for (int revision = 0; revision < 6; ++revision) store.write(0, 1500, revision);
+  const auto more = store.palace().maintain(std::chrono::nanoseconds(0));
+  REQUIRE(more.has_value());
+  CHECK(*more);
+  for (int step = 0;; ++step) {
+    const auto left = store.palace().maintain(std::chrono::nanoseconds(0));
+    REQUIRE(left.has_value());
+    if (!*left) break;
+    REQUIRE(step < 100);
+  }
+  CHECK(store.palace().stats()->ended_versions * 4 < 1500 * 4 / 3 + 4);
+  CHECK_FALSE(store.palace().maintain(std::chrono::hours(1)).value());
+  store.require_sound();
+  OpenOptions looking;
+  looking.read_only = true;
+  looking.background = false;
+  Palace reader = Palace::open(store.directory(), looking).value();
+  CHECK(reader.maintain(std::chrono::hours(1)).error().code == Errc::read_only);
+}
