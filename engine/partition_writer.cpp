@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <deque>
+#include <functional>
 #include <random>
 
 #include <fmt/format.h>
@@ -244,6 +245,7 @@ class Writer {
         nodes.push_back(each.node);
         places.push_back(each.place);
       }
+      AEON_TRY(check_nodes(nodes));
       index_of(space).rows = index_nodes(nodes, items, blocks_);
       items += places.size();
       AEON_TRY(writer_.append(std::as_bytes(std::span(places))));
@@ -253,7 +255,7 @@ class Writer {
 
   Status write_links() {
     AEON_TRY(writer_.begin_section(SectionKind::link_lists, storage::kPageBytes));
-    AEON_TRY(for_each_space(sources_.links, &NodeSpace::links));
+    AEON_TRY(index_spaces(sources_.links, &NodeSpace::links));
     for (const NodeLinks& links : sources_.links) {
       AEON_TRY(writer_.append({links.list, sizeof(LinkList)}));
     }
@@ -262,14 +264,22 @@ class Writer {
 
   Status write_ends() {
     AEON_TRY(writer_.begin_section(SectionKind::cluster_ends));
-    AEON_TRY(for_each_space(sources_.ends, &NodeSpace::ends));
+    AEON_TRY(index_spaces(sources_.ends, &NodeSpace::ends));
     AEON_TRY(writer_.append(std::as_bytes(std::span(sources_.ends))));
     return writer_.end_section(sources_.ends.size());
   }
 
+  // What older files say may be wrong however well their checksums hold.
+  static Status check_nodes(std::span<const std::uint32_t> nodes) {
+    const bool ascend = std::ranges::adjacent_find(nodes, std::greater_equal{}) == nodes.end();
+    if (ascend && (nodes.empty() || nodes.back() != kNoNode)) return {};
+    return fail(Errc::damaged,
+                "settling rows: a row number occurs twice or is impossible; run aeon verify");
+  }
+
   // Indexes items that are sorted by (space, node).
   template <typename Item>
-  Status for_each_space(const std::vector<Item>& items, NodePart NodeSpace::* part) {
+  Status index_spaces(const std::vector<Item>& items, NodePart NodeSpace::* part) {
     std::vector<std::uint32_t> nodes;
     for (std::size_t first = 0; first < items.size();) {
       nodes.clear();
@@ -277,6 +287,7 @@ class Writer {
       for (; last < items.size() && items[last].space == items[first].space; ++last) {
         nodes.push_back(items[last].node);
       }
+      AEON_TRY(check_nodes(nodes));
       index_of(items[first].space).*part = index_nodes(nodes, first, blocks_);
       first = last;
     }
