@@ -16,6 +16,10 @@ if(AEON_SANITIZE)
     -fsanitize=${AEON_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(aeon_compile INTERFACE -fsanitize=${AEON_SANITIZE})
 endif()
+if(AEON_BUILD_FUZZERS)  # a fuzzer goes by which branches of the library an input reaches
+  target_compile_options(aeon_compile INTERFACE -fsanitize=fuzzer-no-link)
+  target_link_options(aeon_compile INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 
 # aeon_floor(NAME storage SOURCES a.cpp b.cpp DEPENDS aeon_simd ...): one static library a floor.
 function(aeon_floor)

@@ -248,6 +248,7 @@ Status Store::recover_alone() {
   if (!taken) return {};
   Status removed = remove_orphans();
   if (removed) removed = remove_staged();
+  if (removed) removed = remove_unnamed_payloads();
   control_->unlock(LockByte::upkeep);
   return removed;
 }

@@ -8,16 +8,19 @@
 //
 // A crash before 3 leaves a staged file, which whoever opens the palace alone removes: then no
 // process is left that could be writing it. A crash between 3 and 4 leaves a listed file that
-// nothing refers to, as a payload does that is never committed. Since the record of 3 is durable
+// nothing refers to, as a payload does that is never committed; it is removed likewise, since only
+// a process that is gone could have named it. Since the record of 3 is durable
 // before the commit of 4 is written, whoever reads that commit finds the file: in its view, or in
 // the newest manifest record.
 #include <algorithm>
+#include <unordered_set>
 
 #include <fmt/format.h>
 
 #include "engine/store.hpp"
 #include "engine/text/utf8.hpp"
 #include "storage/blob_writer.hpp"
+#include "storage/merged_cursor.hpp"
 
 namespace aeon::engine {
 
@@ -181,6 +184,41 @@ Status Store::remove_staged() {
     if (storage::file_number(name, "blob") != 0) AEON_TRY(os_.unlink(staging() + "/" + name));
   }
   return {};
+}
+
+// The caller is alone with the palace and holds the upkeep lock: nobody is left who could name
+// these. A damaged log hides who has what, so everything stays then.
+Status Store::remove_unnamed_payloads() {
+  if (!read_only_reason_.empty()) return {};
+  std::unordered_set<std::uint64_t> unnamed;
+  storage::LookupScratch scratch;
+  std::string key;
+  for (const storage::BlobFileInfo& blob : manifest_.state().blobs) {
+    if (blob.file.last_commit != 0) continue;
+    payload_key(key, blob.file.number);
+    AEON_ASSIGN(const auto owner, view().runs().newest(key, visible(), scratch));
+    if (!owner) unnamed.insert(blob.file.number);
+  }
+  if (unnamed.empty()) return {};
+  // Until format version 2 only the version itself says which file it has.
+  std::string prefix;
+  storage::begin_key(prefix, storage::Table::versions);
+  storage::MergedCursor cursor(view().runs());
+  VersionRecord record;
+  for (cursor.seek(prefix); cursor.valid() && cursor.key().starts_with(prefix); cursor.next()) {
+    if (!decode_version(cursor.value(), record)) return {};  // verify names it
+    if (record.blob) unnamed.erase(record.blob->file);
+  }
+  if (!cursor.status() || unnamed.empty()) return {};
+  storage::ManifestState state = manifest_.state();
+  std::erase_if(state.blobs, [&](const storage::BlobFileInfo& blob) {
+    return unnamed.contains(blob.file.number);
+  });
+  AEON_TRY(manifest_.append(std::move(state)));
+  AEON_TRY(adopt_state());
+  // (13)
+  control_->block().manifest_sequence.store(manifest_.state().sequence, std::memory_order_release);
+  return remove_orphans();
 }
 
 }  // namespace aeon::engine

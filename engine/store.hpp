@@ -193,6 +193,7 @@ class Store {
   [[nodiscard]] Result<std::uint64_t> reserve_file();
   Status publish_payload(const storage::SegmentInfo& file);
   Status remove_staged() AEON_REQUIRES(write_mutex_);
+  Status remove_unnamed_payloads() AEON_REQUIRES(write_mutex_);
   [[nodiscard]] std::string staging() const { return directory_ + "/staging"; }
 
   // The upkeep lock, in this process and among processes, for as long as it lives; other processes
