@@ -36,6 +36,7 @@ class Application {
       case OperationKind::session_end: return session_end(body);
       case OperationKind::edge: return edge(body);
       case OperationKind::setting: return setting(body);
+      case OperationKind::expiry: return expiry(body);
       case OperationKind::rotate: applied_.rotate = true; return true;
     }
     return malformed();
@@ -200,6 +201,16 @@ class Application {
       storage::Encoder(value_).varint(operation.id);
     }
     return tail_.put(key_, commit_, value_);
+  }
+
+  bool expiry(std::string_view body) {
+    ExpiryOperation operation;
+    if (!parse_expiry(body, operation)) return malformed();
+    if (operation.live) {
+      applied_.earliest_expiry = std::min(applied_.earliest_expiry, operation.expires);
+    }
+    expiry_key(key_, operation.expires, operation.id);
+    return tail_.put(key_, commit_, operation.live ? "\x01" : "");
   }
 
   bool setting(std::string_view body) {

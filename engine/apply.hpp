@@ -23,8 +23,9 @@ struct ApplyTarget {
 
 // What the caller must see to before it publishes the commit.
 struct Applied {
-  bool rotate = false;          // the tails are to be frozen after it
-  std::uint64_t blob_file = 0;  // the newest blob file that it names, or 0
+  bool rotate = false;                  // the tails are to be frozen after it
+  std::uint64_t blob_file = 0;          // the newest blob file that it names, or 0
+  TimeNs earliest_expiry = kEndOfTime;  // of the memories that it wrote
 };
 
 // Carries out one commit.

@@ -32,14 +32,15 @@ constexpr std::chrono::minutes kHistoryRest{10};
 Status Store::start_background() {
   static std::atomic<std::size_t> next_worker{0};  // openings of this process take turns at nodes
   try {
-    std::vector<Upkeep::Task> tasks = {[this] { return spare_slice(); },
-                                       [this] { return settle_slice(); },
-                                       [this] { return reclaim_slice(); }};
+    std::vector<Upkeep::Task> tasks = {
+        [this] { return spare_slice(); }, [this] { return settle_slice(); },
+        [this] { return reclaim_slice(); }, [this] { return expiry_slice(); }};
     upkeep_ = std::make_unique<Upkeep>(std::move(tasks), [worker = next_worker.fetch_add(1)] {
       storage::machine_placement().place_worker(worker);
     });
     follower_ = std::thread([this] { run_follower(); });
     has_threads_ = true;
+    upkeep_->ask(kExpiryTask);
     upkeep_->ask(kReclaimTask);  // what is due may have become so while nobody was here
   } catch (const std::exception&) {
     stop_background();

@@ -105,6 +105,7 @@ Result<const VersionState*> Draft::version(MemoryId id) {
   found_.tenant = version.record.tenant;
   found_.session = version.record.session;
   found_.event_time = version.record.event_time;
+  found_.expires = version.record.expires;
   found_.key = version.record.key;
   found_.rows = version.record.rows;
   return &found_;

@@ -28,6 +28,7 @@ struct VersionState {
   std::uint32_t tenant = 0;
   std::uint32_t session = 0;
   TimeNs event_time = 0;
+  TimeNs expires = kEndOfTime;
   std::string key;
   std::vector<RowName> rows;
 };

@@ -15,6 +15,10 @@ Status Store::apply_frame(const wal::CommitHeader& header, std::string_view payl
     return std::unexpected(applied.error());
   }
   position_ = after;
+  if (applied->earliest_expiry < next_expiry_.load(std::memory_order_relaxed)) {
+    next_expiry_.store(applied->earliest_expiry, std::memory_order_relaxed);
+    if (has_threads_) upkeep_->ask(kExpiryTask);
+  }
   // The record of the manifest that names the file is older than the commit, but this process may
   // not have looked since.
   if (applied->blob_file != 0 && !view().blobs().contains(applied->blob_file)) {

@@ -44,6 +44,9 @@ enum class Setting : std::uint8_t {
 inline void setting_key(std::string& out, Setting setting) {
   storage::begin_key(out, storage::Table::settings).u8(static_cast<std::uint8_t>(setting));
 }
+inline void expiry_key(std::string& out, std::int64_t expires, std::uint64_t id) {
+  storage::begin_key(out, storage::Table::expiry).i64(expires).u64(id);
+}
 inline void payload_key(std::string& out, std::uint64_t blob_file) {
   storage::begin_key(out, storage::Table::payloads).u64(blob_file);
 }

@@ -174,6 +174,7 @@ Status Store::reclaim() {
 
 Result<bool> Store::maintain(std::chrono::nanoseconds budget) {
   const std::int64_t start = os_.monotonic_ns();
+  AEON_TRY(expire_due());
   for (bool first = true;; first = false) {
     AEON_TRY(catch_up());
     HistoryNeeds needs;

@@ -106,6 +106,8 @@ struct NewMemory {
   std::optional<TimeNs> event_time{};    // when it happened; default: the commit's time
   TimeNs valid_from = kBeginningOfTime;  // when it is true: [valid_from, valid_to)
   TimeNs valid_to = kEndOfTime;
+  // When it ends by itself: reads at or after that time (of the machine's clock) do not find it,
+  // and the palace forgets it soon after. A new version, made before it was forgotten, has its own.
   TimeNs expires = kEndOfTime;
   float importance = 0.5F;  // 0..1
   MemoryId wanted_id = 0;  // import only: an id that was never used and is above all others; 0: any
@@ -142,6 +144,7 @@ struct Supersede {
 };
 struct Forget {
   MemoryId id = 0;
+  CommitNumber expected_version = 0;  // 0: whatever it is
 };
 struct Erase {
   MemoryId id = 0;
@@ -174,7 +177,9 @@ class Batch {
   }
   // Ends a memory: it is not found any more, but by reads as of an earlier commit, as far as the
   // history policy keeps it. On a session's line its neighbours become each other's.
-  void forget(MemoryId id) { operations_.emplace_back(Forget{id}); }
+  void forget(MemoryId id, CommitNumber expected_version = 0) {
+    operations_.emplace_back(Forget{id, expected_version});
+  }
   // Ends a memory, visible or forgotten, and destroys it: no read finds it from this commit on, not
   // even one as of an earlier commit once the palace has let go of its bytes; Palace::purge() says
   // when that is. Its id and its times stay, and so do the names of tenants, sessions, kinds and

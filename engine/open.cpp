@@ -101,6 +101,7 @@ Status Store::load_manifest() {
   counters_ = engine.counters;
   position_ = engine.position;
   rotations_.clear();
+  AEON_TRY(load_expiry());
   visible_.store(state.settled_commit, std::memory_order_release);  // (3)
   return {};
 }

@@ -81,7 +81,8 @@ Result<StoredPayload> Palace::store_payload(ContentType type, std::string_view c
 // published meanwhile, which takes it a great many times longer than a look.
 Snapshot Palace::snapshot() const {
   for (;;) {
-    Snapshot snapshot(*store_, store_->visible());
+    const CommitNumber commit = store_->visible();
+    Snapshot snapshot(*store_, commit, store_->expiry_now());
     if (snapshot.commit_ >= snapshot.view_->horizon()) return snapshot;
   }
 }
@@ -101,7 +102,7 @@ Result<Snapshot> Palace::snapshot_at(CommitNumber commit) const {
     return fail(Errc::invalid_argument,
                 fmt::format("commit {} lies in the future; the newest is {}", commit, newest));
   }
-  Snapshot snapshot(*store_, commit);
+  Snapshot snapshot(*store_, commit, kBeginningOfTime);
   if (commit < snapshot.view_->horizon()) {
     return fail(Errc::too_old,
                 fmt::format("commit {} lies before the history that is kept; the oldest that can "

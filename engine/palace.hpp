@@ -89,12 +89,13 @@ class Snapshot {
 
  private:
   friend class Palace;
-  Snapshot(const engine::Store& store, CommitNumber commit);
+  Snapshot(const engine::Store& store, CommitNumber commit, TimeNs now);
   [[nodiscard]] engine::Reading reading() const noexcept;
   void release() noexcept;
   const engine::Store* store_ = nullptr;
   const engine::View* view_ = nullptr;  // held
   CommitNumber commit_ = 0;
+  TimeNs now_ = kBeginningOfTime;  // what has expired by then is not visible
 };
 
 class Palace {
@@ -143,7 +144,8 @@ class Palace {
   [[nodiscard]] Status recall(const Query& query, Answer& answer) const;
   // First takes over what other processes committed. May wait for the disk.
   [[nodiscard]] Result<Snapshot> fresh_snapshot();
-  // An earlier instant. Errors: invalid_argument (in the future), too_old.
+  // An earlier instant, as it was then: what has expired since is shown. Errors: invalid_argument
+  // (in the future), too_old (see Batch::set_history).
   [[nodiscard]] Result<Snapshot> snapshot_at(CommitNumber commit) const;
 
   // Settles everything committed so far into segments and retires the log before it. Runs beside

@@ -158,6 +158,13 @@ bool Reclaim::keeps(std::string_view key, std::string_view value) {
       decoder.u8();
       return !contains(blobs_gone_, decoder.u64());
     }
+    case Table::expiry: {
+      storage::KeyDecoder decoder(user_key);
+      decoder.u8();
+      decoder.i64();
+      const bool hidden = walk_.is_hidden(user_key, commit, old);
+      return !hidden && !(scope_.whole && old && value.empty()) && !is_dead(decoder.u64());
+    }
     case Table::settings: return !walk_.is_hidden(user_key, commit, old);
     case Table::names:
     case Table::names_by_id:
@@ -222,10 +229,9 @@ void Reclaim::drop_rows(PartitionSources& sources, std::vector<NodeLinks>& gone)
   std::erase_if(sources.ends, [&](const EndEntry& end) {
     return went(end) || (scope_.whole && end.commit <= scope_.horizon);
   });
-  const auto first_gone = std::ranges::stable_partition(
-      sources.links, [&](const NodeLinks& links) { return !went(links); });
-  gone.assign(first_gone.begin(), first_gone.end());
-  sources.links.erase(first_gone.begin(), first_gone.end());
+  std::vector<NodeLinks> left;
+  for (const NodeLinks& links : sources.links) (went(links) ? gone : left).push_back(links);
+  sources.links = std::move(left);
 }
 
 void Reclaim::drop_headers(std::vector<wal::CommitHeader>& headers, SegmentHistory& history) const {

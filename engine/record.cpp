@@ -182,6 +182,14 @@ void RecordWriter::setting(const SettingOperation& operation) {
   close(OperationKind::setting);
 }
 
+void RecordWriter::expiry(const ExpiryOperation& operation) {
+  Encoder encoder(body_);
+  encoder.varint(operation.id);
+  encoder.fixed(operation.expires);
+  encoder.fixed(static_cast<std::uint8_t>(operation.live));
+  close(OperationKind::expiry);
+}
+
 void RecordWriter::rotate() { close(OperationKind::rotate); }
 
 bool RecordReader::next(OperationKind& kind, std::string_view& body) noexcept {
@@ -191,7 +199,7 @@ bool RecordReader::next(OperationKind& kind, std::string_view& body) noexcept {
   }
   kind = static_cast<OperationKind>(decoder_.fixed<std::uint8_t>());
   body = decoder_.bytes();
-  ok_ = decoder_.ok() && kind >= OperationKind::space && kind <= OperationKind::setting;
+  ok_ = decoder_.ok() && kind >= OperationKind::space && kind <= OperationKind::expiry;
   return ok_;
 }
 
@@ -313,6 +321,15 @@ bool parse_edge(std::string_view body, EdgeOperation& operation) {
   operation.record = decoder.rest();
   return decoder.ok() && operation.from != 0 && operation.to != 0 &&
          graph::decode_edge(operation.record).ok;
+}
+
+bool parse_expiry(std::string_view body, ExpiryOperation& operation) {
+  Decoder decoder(body);
+  operation.id = decoder.varint();
+  operation.expires = decoder.fixed<std::int64_t>();
+  const auto live = decoder.fixed<std::uint8_t>();
+  operation.live = live == 1;
+  return decoder.ok() && decoder.at_end() && operation.id != 0 && live <= 1;
 }
 
 bool parse_setting(std::string_view body, SettingOperation& operation) {

@@ -29,6 +29,7 @@ enum class OperationKind : std::uint8_t {
   rotate = 9,       // everything up to here can be settled: RAM tails are frozen
   links = 10,       // the neighbours of a row, and what it changes at them
   setting = 12,     // what a palace is told once
+  expiry = 13,      // a memory is to end at a time, or no longer at that time
 };
 
 // Bit i of a commit header's `kinds` says that the payload holds operations of kind i.
@@ -78,6 +79,11 @@ struct SessionEndOperation {
   std::uint32_t session = 0;
   std::uint64_t id = 0;  // 0: no event is left
 };
+struct ExpiryOperation {
+  std::uint64_t id = 0;
+  std::int64_t expires = 0;
+  bool live = false;
+};
 struct SettingOperation {
   Setting setting{};
   std::string_view value;
@@ -104,6 +110,7 @@ class RecordWriter {
   void session_end(const SessionEndOperation& operation);
   void edge(const EdgeOperation& operation);
   void setting(const SettingOperation& operation);
+  void expiry(const ExpiryOperation& operation);
   void rotate();
   [[nodiscard]] std::uint32_t kinds() const noexcept { return kinds_; }
   [[nodiscard]] std::uint32_t operations() const noexcept { return operations_; }
@@ -154,6 +161,7 @@ void encode_space(std::string& out, const SpaceSpec& spec);
 [[nodiscard]] bool parse_key(std::string_view body, KeyOperation& operation);
 [[nodiscard]] bool parse_session_end(std::string_view body, SessionEndOperation& operation);
 [[nodiscard]] bool parse_edge(std::string_view body, EdgeOperation& operation);
+[[nodiscard]] bool parse_expiry(std::string_view body, ExpiryOperation& operation);
 [[nodiscard]] bool parse_setting(std::string_view body, SettingOperation& operation);
 
 }  // namespace aeon::engine

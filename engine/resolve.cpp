@@ -85,7 +85,16 @@ class Resolver {
     return write_next_version(supersede.id, supersede.next);
   }
 
-  Status resolve(const Forget& forget) { return end_memory(forget.id, false); }
+  Status resolve(const Forget& forget) {
+    if (forget.expected_version != 0) {
+      AEON_ASSIGN(const VersionState* found, draft_.version(forget.id));
+      if (found == nullptr || !found->visible) return unknown_id(forget.id);
+      if (found->commit != forget.expected_version) {
+        return conflict(forget.id, forget.expected_version, found->commit);
+      }
+    }
+    return end_memory(forget.id, false);
+  }
   Status resolve(const Erase& erase) { return end_memory(erase.id, true); }
 
   Status end_memory(MemoryId id, bool erase) {
@@ -112,6 +121,8 @@ class Resolver {
         if (owner == 0) draft_.set_key(state.tenant, key, kErasedId);
       }
     }
+    if (state.expires != kEndOfTime) writer_.expiry({id, state.expires, false});
+    state.expires = kEndOfTime;
     if (erase) ++draft_.counters().erasures;
     state.visible = false;
     state.erased = erase;
@@ -248,7 +259,12 @@ class Resolver {
       writer_.row({record.rows[i], row.row.data()});
       write_links(record.rows[i], row);
     }
+    if (state.expires != record.expires) {
+      if (state.expires != kEndOfTime) writer_.expiry({operation.id, state.expires, false});
+      if (record.expires != kEndOfTime) writer_.expiry({operation.id, record.expires, true});
+    }
     ++draft_.counters().versions;
+    state.expires = record.expires;
     state.visible = true;
     state.commit = commit_;
     state.event_time = record.event_time;

@@ -19,8 +19,8 @@ using engine::Reading;
 
 // The commit number is known before the view is loaded, so the view holds that commit; see
 // Store::visible().
-Snapshot::Snapshot(const engine::Store& store, CommitNumber commit)
-    : store_(&store), commit_(commit) {
+Snapshot::Snapshot(const engine::Store& store, CommitNumber commit, TimeNs now)
+    : store_(&store), commit_(commit), now_(now) {
   view_ = store.hold_view();
   store.note_hold(+1);
 }
@@ -28,7 +28,8 @@ Snapshot::Snapshot(const engine::Store& store, CommitNumber commit)
 Snapshot::Snapshot(Snapshot&& other) noexcept
     : store_(std::exchange(other.store_, nullptr)),
       view_(std::exchange(other.view_, nullptr)),
-      commit_(other.commit_) {}
+      commit_(other.commit_),
+      now_(other.now_) {}
 
 Snapshot& Snapshot::operator=(Snapshot&& other) noexcept {
   if (this == &other) return *this;
@@ -36,6 +37,7 @@ Snapshot& Snapshot::operator=(Snapshot&& other) noexcept {
   store_ = std::exchange(other.store_, nullptr);
   view_ = std::exchange(other.view_, nullptr);
   commit_ = other.commit_;
+  now_ = other.now_;
   return *this;
 }
 
@@ -48,7 +50,7 @@ void Snapshot::release() noexcept {
   view_ = nullptr;
 }
 
-Reading Snapshot::reading() const noexcept { return {*view_, store_->catalog(), commit_}; }
+Reading Snapshot::reading() const noexcept { return {*view_, store_->catalog(), commit_, now_}; }
 
 CommitNumber Snapshot::commit() const noexcept { return commit_; }
 
@@ -90,6 +92,37 @@ void clear(Answer& answer, CommitNumber commit) {
   answer.rows_scanned = 0;
 }
 
+// Look-ups on one thread share it, so that a warm one allocates nothing.
+Reading::Version& version_scratch() {
+  thread_local Reading::Version instance;
+  return instance;
+}
+
+// Rows of memories that have expired stay until the palace forgets them, which is soon: where some
+// are among the best, as many more are asked for.
+Status search_living(const Reading& reading, engine::VectorSearch& search, Answer& answer) {
+  const std::uint32_t wanted = search.k;
+  for (;;) {
+    AEON_TRY(engine::search_rows(reading, search, answer));
+    if (reading.now == kBeginningOfTime) return {};
+    const std::size_t found = answer.hits.size();
+    Reading::Version& version = version_scratch();
+    Status status;
+    std::erase_if(answer.hits, [&](const Hit& hit) {
+      const auto visible = reading.try_version(hit.id, version);
+      if (!visible) status = std::unexpected(visible.error());
+      return visible && !*visible;
+    });
+    AEON_TRY(status);
+    const bool all = found < search.k || search.k == kMaxK;
+    if (answer.hits.size() >= wanted || all) break;
+    search.k = std::min<std::uint32_t>(
+        kMaxK, 2 * search.k + static_cast<std::uint32_t>(found - answer.hits.size()));
+  }
+  if (answer.hits.size() > wanted) answer.hits.resize(wanted);
+  return {};
+}
+
 }  // namespace
 
 Status Snapshot::recall(const Query& query, Answer& answer) const {
@@ -129,7 +162,7 @@ Status Snapshot::recall(const Query& query, Answer& answer) const {
     AEON_ASSIGN(search.kind, reading.number_of(NameClass::kind, 0, query.kind));
     nothing = nothing || search.kind == 0;
   }
-  if (!nothing) return engine::search_rows(reading, search, answer);
+  if (!nothing) return search_living(reading, search, answer);
   clear(answer, commit_);
   return {};
 }
@@ -149,12 +182,6 @@ Status read_vectors(const Reading& reading, const engine::VersionRecord& record,
     AEON_TRY(engine::read_row(reading, name, record.tenant, version, id, vector.values));
   }
   return {};
-}
-
-// Look-ups on one thread share it, so that a warm one allocates nothing.
-Reading::Version& version_scratch() {
-  thread_local Reading::Version instance;
-  return instance;
 }
 
 }  // namespace
@@ -194,7 +221,12 @@ Result<MemoryId> Snapshot::find_key(std::string_view tenant, std::string_view ke
   const Reading reading = this->reading();
   AEON_ASSIGN(const std::uint32_t number, reading.tenant_number(tenant));
   AEON_ASSIGN(const MemoryId id, reading.key_owner(number, key));
-  if (id != 0) return id;
+  Reading::Version& version = version_scratch();
+  bool visible = id != 0;
+  if (visible && reading.now != kBeginningOfTime) {
+    AEON_ASSIGN(visible, reading.try_version(id, version));
+  }
+  if (visible) return id;
   return fail(Errc::unknown_id, fmt::format("no memory has the key \"{}\"", key));
 }
 
@@ -213,7 +245,7 @@ Status Snapshot::list(MemoryId after, std::size_t limit, std::vector<MemoryId>& 
     }
     storage::KeyDecoder key(cursor.user_key());
     key.u8();
-    if (record.live) ids.push_back(key.u64());
+    if (record.live && !reading().has_expired(record)) ids.push_back(key.u64());
   }
   return cursor.status();
 }

@@ -8,6 +8,7 @@
 //   follow.cpp      taking over what other processes committed or settled
 //   payload.cpp     payloads that are stored ahead of the commit that names them
 //   checkpoint.cpp  settling tails into segments
+//   expiry.cpp      forgetting what has expired
 //   merge.cpp       merging segments, leaving out what nobody can read any more
 //
 // Readers use `view_` and `visible_` only. Everything else belongs to whoever holds a mutex:
@@ -71,6 +72,15 @@ class Store {
   // loaded later does. (3), (4) in publish().
   [[nodiscard]] CommitNumber visible() const noexcept {
     return visible_.load(std::memory_order_acquire);  // (4)
+  }
+  // What readers compare expiry times with; kBeginningOfTime when nothing can have expired, which
+  // costs no look at the clock.
+  [[nodiscard]] TimeNs expiry_now() const noexcept {
+    // Relaxed: lowered before the commit that brought the expiry was published, (3).
+    const TimeNs next = next_expiry_.load(std::memory_order_relaxed);
+    if (next == kEndOfTime) return kBeginningOfTime;
+    const TimeNs now = os_.wall_time_ns();
+    return next <= now ? now : kBeginningOfTime;
   }
   [[nodiscard]] const View& view() const noexcept { return *view_.look(); }
   // The newest view, to be given to drop_view().
@@ -221,6 +231,11 @@ class Store {
   Status publish_manifest(storage::ManifestState state);
   void retire_logs(std::uint64_t first_kept, bool recyclable);
 
+  // expiry.cpp
+  Status load_expiry() AEON_REQUIRES(write_mutex_);
+  [[nodiscard]] Upkeep::Again expiry_slice();
+  Result<TimeNs> expire_due();
+
   // merge.cpp
   // What is readable, and what could be given up.
   struct HistoryNeeds {
@@ -254,6 +269,8 @@ class Store {
   // (3) stores synchronize-with (4): everything of the commit was applied before.
   std::atomic<CommitNumber> visible_{0};
   HeldView view_;
+  // No memory that is visible expires before it. Written under write_mutex_.
+  std::atomic<TimeNs> next_expiry_{kEndOfTime};
   mutable std::atomic<std::uint64_t> holds_{0};
 
   wal::CommitQueue queue_;
@@ -308,7 +325,7 @@ class Store {
   std::chrono::nanoseconds reclaim_rest_{0};  // before the next
   std::thread follower_;
   // The tasks of upkeep_, by their numbers.
-  enum UpkeepTask : std::size_t { kSpareTask, kSettleTask, kReclaimTask };
+  enum UpkeepTask : std::size_t { kSpareTask, kSettleTask, kReclaimTask, kExpiryTask };
   std::unique_ptr<Upkeep> upkeep_;  // null without background threads
 };
 

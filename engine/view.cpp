@@ -87,7 +87,7 @@ Result<bool> Reading::try_version(MemoryId id, Version& version) const {
   if (!found) return false;
   if (!decode_version(found->value, version.record)) return std::unexpected(damaged_record(id));
   version.commit = found->commit;
-  return version.record.live;
+  return version.record.live && !has_expired(version.record);
 }
 
 Status Reading::find_version(MemoryId id, Version& version) const {

@@ -69,6 +69,12 @@ struct Reading {
   const View& view;
   const Catalog& catalog;
   CommitNumber commit;
+  // Memories that expired by then are not visible. kBeginningOfTime: none did.
+  TimeNs now = kBeginningOfTime;
+
+  [[nodiscard]] bool has_expired(const VersionRecord& record) const noexcept {
+    return now != kBeginningOfTime && record.expires <= now;
+  }
 
   // The newest value of a key (without commit suffix) at this instant, or nullopt.
   [[nodiscard]] Result<std::optional<storage::RunSet::Found>> find(

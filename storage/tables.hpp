@@ -19,10 +19,11 @@ enum class Table : std::uint8_t {
   session_ends = 7,  // tenant, session -> newest event
   edges_out = 8,     // from, type, to -> edge record
   edges_in = 9,      // to, type, from -> edge record
+  expiry = 11,       // expiry time, id -> live flag
   settings = 14,     // setting -> value
   payloads = 15,     // blob file of a payload stored ahead -> the id that has it
   // Held for what the design names and later formats fill:
-  // 10 content hash -> id, 11 expiry -> id, 12 tags -> id, 13 terms -> postings.
+  // 10 content hash -> id, 12 tags -> id, 13 terms -> postings.
 };
 
 inline KeyEncoder begin_key(std::string& out, Table table) {

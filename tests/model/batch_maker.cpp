@@ -154,7 +154,8 @@ NewMemory BatchMaker::plain(const Model& model) {
   if (settings_.times || pick(3) != 0) memory.event_time = time();
   if (pick(4) == 0) memory.valid_from = pick(100);
   if (pick(4) == 0) memory.valid_to = 100 + pick(100);
-  if (pick(6) == 0) memory.expires = time();
+  // Far off: what expires by itself is tested elsewhere.
+  if (pick(6) == 0) memory.expires = 4'000'000'000'000'000'000 + static_cast<TimeNs>(pick(1000));
   if (pick(3) == 0) memory.importance = static_cast<float>(pick(101)) / 100;
   memory.embed = pick(4) != 0;
   return memory;
