@@ -19,7 +19,8 @@ namespace aeon::engine {
 class Distance {
  public:
   // `scale` and `norm` are the query's; `largest_norm` is M, used by dot alone.
-  Distance(Metric metric, float scale, float norm, float largest_norm) noexcept : metric_(metric) {
+  Distance(Metric metric, float scale, float norm, float largest_norm) noexcept
+      : metric_(metric), longest_(norm * largest_norm) {
     switch (metric) {
       case Metric::cosine: factor_ = norm > 0 ? scale / norm : 0; break;
       case Metric::dot:
@@ -42,8 +43,19 @@ class Distance {
     return 0;
   }
 
+  // The distance that belongs to a score (search.hpp).
+  [[nodiscard]] float of_score(float score) const noexcept {
+    switch (metric_) {
+      case Metric::cosine: return 1 - score;
+      case Metric::dot: return longest_ > 0 ? 1 - score / longest_ : 1;
+      case Metric::l2: return -score;
+    }
+    return 0;
+  }
+
  private:
   const Metric metric_;
+  const float longest_;
   float factor_ = 0;
   float square_ = 0;
 };

@@ -20,6 +20,13 @@ constexpr std::uint64_t kWalkedToScanned = 4;
 constexpr std::uint32_t kMorePages = 24;
 // The bound of a walk stands on this many neighbours at least: one or two say little.
 constexpr std::uint32_t kLeastRank = 10;
+// The neighbours of a sparse vector share one component or another with it, and those of different
+// components are strangers to each other: no walk leads from some to the others, so that all must
+// be among the seeds. A vector is sparse when so large a share of its codes is zero.
+constexpr double kSparseShare = 0.75;
+constexpr float kSparseRecall = 0.99F;
+// So many more rows than asked for are rescored at once; more where INT8 is too coarse for that.
+constexpr std::size_t kRescoredBeyond = 6;
 
 struct Scored {
   float score = 0;
@@ -37,14 +44,76 @@ struct Scratch {
   Walk walk;
   std::vector<FoundRow> places;
   std::vector<Scored> scored;
+
+  // Adds the scores of `rows` by the stored precision to `scored`.
+  void rescore(const Reading& reading, std::uint32_t space, std::uint32_t tenant,
+               std::span<const Walk::Neighbour> rows, bool& damaged) {
+    places.clear();
+    for (const Walk::Neighbour& row : rows) {
+      const auto place = find_row(reading, {space, row.node}, tenant);
+      damaged = damaged || !place;
+      if (!place) continue;
+      prefetch_precise(place->block, place->row);
+      places.push_back(*place);
+    }
+    for (const FoundRow& place : places) {
+      Scored row{0, place.block.ids[place.row], place.block.born[place.row]};
+      if (scorer.rescore(place.block, place.row, row.score)) {
+        scored.push_back(row);
+      } else {
+        damaged = true;
+      }
+    }
+  }
+
+  // Scores the k nearest of what was found, and whoever may be nearer than they are, seeing how far
+  // INT8 is off. False where that is too far to tell.
+  bool rescore_found(const Reading& reading, const VectorSearch& search, const Distance& distance,
+                     const Blur& blur, bool& damaged) {
+    const std::uint32_t space = search.space->number;
+    const auto found = walk.found();
+    const std::size_t first = std::min(found.size(), std::size_t{search.k} + kRescoredBeyond);
+    std::ranges::nth_element(found, found.begin() + static_cast<std::ptrdiff_t>(first), {},
+                             &Walk::Neighbour::distance);
+    scored.clear();
+    rescore(reading, space, search.tenant, found.first(first), damaged);
+    if (scored.size() < search.k) return true;
+    const auto kth = scored.begin() + (search.k - 1);
+    std::ranges::nth_element(scored, kth, kBetter);
+    const float limit = distance.of_score(kth->score);
+    if (blur.hides(limit)) return false;
+    const auto rest = found.subspan(first);
+    const auto hopeless = std::ranges::partition(rest, [&](const Walk::Neighbour& row) {
+      const RowHead head = head_of(row.packed);
+      return row.distance <= limit + blur.of(row.distance, head.norm, head.error);
+    });
+    rescore(reading, space, search.tenant, rest.first(rest.size() - hopeless.size()), damaged);
+    return true;
+  }
 };
 Scratch& scratch() {
   thread_local Scratch instance;
   return instance;
 }
 
-// INT8 tells neighbours apart to within a few ranks; so many more than asked are rescored.
-std::size_t rescored_for(std::uint32_t k) { return k + std::max<std::size_t>(12, k / 2); }
+}  // namespace
+
+namespace {
+
+bool is_sparse(const simd::Int8Query& codes) {
+  const auto zeros = std::count(codes.codes, codes.codes + codes.length, std::int8_t{0});
+  return static_cast<double>(zeros) > kSparseShare * static_cast<double>(codes.length);
+}
+
+// What a search does; `scorer` is prepared for it.
+Effort effort_of(const VectorSearch& search, const Scorer& scorer) {
+  const Metric metric = search.space->spec.metric;
+  if (!is_sparse(scorer.codes())) return Effort::for_recall(search.recall, metric);
+  Effort effort = Effort::for_recall(std::max(search.recall, kSparseRecall), metric);
+  effort.pages = std::max(effort.pages, kMorePages);
+  effort.whole_tails = true;
+  return effort;
+}
 
 }  // namespace
 
@@ -54,11 +123,13 @@ Effort Effort::for_recall(float recall, Metric metric) noexcept {
     float pages;
     float slack;
     float patience;
+    float beyond;
   };
   static constexpr std::array kLevels = {
-      Level{0.00F, 1, 0.00F, 4},    Level{0.80F, 1, 0.00F, 16},   Level{0.90F, 4, 0.03F, 16},
-      Level{0.95F, 4, 0.10F, 48},   Level{0.98F, 4, 0.20F, 96},   Level{0.99F, 4, 0.30F, 192},
-      Level{0.995F, 6, 0.45F, 384}, Level{1.00F, 16, 1.00F, 2048}};
+      Level{0.00F, 1, 0.00F, 4, 0},     Level{0.80F, 1, 0.00F, 16, 4},
+      Level{0.90F, 2, 0.03F, 16, 14},   Level{0.95F, 2, 0.10F, 48, 18},
+      Level{0.98F, 3, 0.20F, 80, 30},   Level{0.99F, 3, 0.30F, 128, 48},
+      Level{0.995F, 4, 0.45F, 320, 90}, Level{1.00F, 16, 1.00F, 2048, 400}};
   std::size_t above = 1;
   while (above + 1 < kLevels.size() && recall > kLevels[above].recall) ++above;
   const Level& low = kLevels[above - 1];
@@ -70,7 +141,8 @@ Effort Effort::for_recall(float recall, Metric metric) noexcept {
   const float factor = metric == Metric::dot ? 2 : 1;
   return {static_cast<std::uint32_t>(factor * between(low.pages, high.pages) + 0.5F),
           factor * between(low.slack, high.slack),
-          static_cast<std::uint32_t>(factor * between(low.patience, high.patience) + 0.5F)};
+          static_cast<std::uint32_t>(factor * between(low.patience, high.patience) + 0.5F),
+          static_cast<std::uint32_t>(factor * between(low.beyond, high.beyond) + 0.5F)};
 }
 
 SearchPlan plan_search(const Reading& reading, const VectorSearch& search) {
@@ -83,56 +155,56 @@ SearchPlan plan_search(const Reading& reading, const VectorSearch& search) {
   return filtered || figures.has_ungraphed ? SearchPlan::routes : SearchPlan::graph;
 }
 
-Result<bool> search_graph(const Reading& reading, const VectorSearch& search, Answer& answer) {
+GraphSeeds seed_search(const Reading& reading, const VectorSearch& search) {
+  Scratch& own = scratch();
+  const SpaceInfo& space = *search.space;
+  own.scorer.prepare(search.vector, space.spec.metric);
+  const Effort effort = effort_of(search, own.scorer);
+  GraphSeeds seeds;
+  seeds.pages = own.seeds.choose(reading, space.number, search.tenant, own.scorer.promises(),
+                                 effort.pages, Ranking::by_district, seeds.damaged);
+  return seeds;
+}
+
+bool search_graph(const Reading& reading, const VectorSearch& search, Answer& answer) {
+  return search_graph(reading, search, seed_search(reading, search), answer);
+}
+
+bool search_graph(const Reading& reading, const VectorSearch& search, const GraphSeeds& seeds,
+                  Answer& answer) {
   Scratch& own = scratch();
   const SpaceInfo& space = *search.space;
   const PartitionFigures figures = partition_figures(reading, space.number, search.tenant);
-  const Effort effort = Effort::for_recall(search.recall, space.spec.metric);
   own.scorer.prepare(search.vector, space.spec.metric);
+  const Effort effort = effort_of(search, own.scorer);
   own.map.open(reading, space.number);
   const Distance distance(space.spec.metric, own.scorer.scale(), own.scorer.norm(),
                           figures.largest_norm);
-  bool damaged = false;
-  const auto walk = [&](const Effort& with, Ranking ranking) {
+  const Blur blur(space.spec.metric, space.spec.dimension, own.scorer.norm(), own.scorer.error(),
+                  figures.largest_norm);
+  const std::uint32_t rank = std::max(search.k, kLeastRank);
+  bool damaged = seeds.damaged;
+  const auto walk = [&](std::span<const SeedPage> pages) {
     own.walk.begin(own.map, own.scorer.codes(), distance,
-                   {.rank = std::max(search.k, kLeastRank),
-                    .slack = with.slack,
-                    .patience = with.patience,
-                    .copies = std::max(search.k, kLeastRank),
-                    .most_rows = figures.rows / kWalkedToScanned});
-    own.seeds.scan(reading, space.number, search.tenant, own.scorer.promises(), with.pages, ranking,
-                   own.walk, damaged);
+                   {.rank = rank,
+                    .width = rank + effort.beyond,
+                    .slack = effort.slack,
+                    .patience = effort.patience,
+                    .copies = rank,
+                    .most_rows = figures.rows / kWalkedToScanned,
+                    .blur = &blur});
+    scan_seeds(reading, space.number, search.tenant, pages, effort.whole_tails, own.walk, damaged);
     return own.walk.run() && own.walk.found().size() >= search.k &&
-           !figures.spread.is_chance(own.walk.bound() / (1 + with.slack),
-                                     std::max(search.k, kLeastRank),
+           !figures.spread.is_chance(own.walk.rank_distance(), rank,
                                      static_cast<double>(figures.rows), space.spec.metric);
   };
   // Where what was found is no nearer than chance, the walk may have set out in the wrong place.
-  if (!walk(effort, Ranking::by_district)) {
-    const Effort more{std::max(kMorePages, effort.pages), effort.slack, effort.patience};
-    if (!walk(more, Ranking::all)) return false;
+  if (!walk(seeds.pages)) {
+    const auto more = own.seeds.choose(reading, space.number, search.tenant, own.scorer.promises(),
+                                       std::max(kMorePages, effort.pages), Ranking::all, damaged);
+    if (!walk(more)) return false;
   }
-  const auto found = own.walk.found();
-  const std::size_t rescored = std::min(found.size(), rescored_for(search.k));
-  std::ranges::nth_element(found, found.begin() + static_cast<std::ptrdiff_t>(rescored), {},
-                           &Walk::Neighbour::distance);
-  own.places.clear();
-  for (const Walk::Neighbour& row : found.first(rescored)) {
-    const auto place = find_row(reading, {space.number, row.node}, search.tenant);
-    damaged = damaged || !place;
-    if (!place) continue;
-    prefetch_precise(place->block, place->row);
-    own.places.push_back(*place);
-  }
-  own.scored.clear();
-  for (const FoundRow& place : own.places) {
-    Scored scored{0, place.block.ids[place.row], place.block.born[place.row]};
-    if (own.scorer.rescore(place.block, place.row, scored.score)) {
-      own.scored.push_back(scored);
-    } else {
-      damaged = true;
-    }
-  }
+  if (!own.rescore_found(reading, search, distance, blur, damaged)) return false;
   const std::size_t kept = std::min<std::size_t>(own.scored.size(), search.k);
   std::ranges::partial_sort(own.scored, own.scored.begin() + static_cast<std::ptrdiff_t>(kept),
                             kBetter);

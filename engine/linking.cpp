@@ -97,9 +97,10 @@ class Linker {
       const Distance distance(mates_.metric, row.scale, row.norm, largest_norm_);
       walk_.begin(map_, codes_, distance, {.rank = kBeam, .copies = kCopies});
       bool damaged = false;  // fewer links then
-      seeds_.scan(reading_, mates_.space, mates_.tenant,
-                  Promises(codes_, row.scale, row.norm, mates_.metric), kSeedPages,
-                  Ranking::by_district, walk_, damaged);
+      const auto pages = seeds_.choose(reading_, mates_.space, mates_.tenant,
+                                       Promises(codes_, row.scale, row.norm, mates_.metric),
+                                       kSeedPages, Ranking::by_district, damaged);
+      scan_seeds(reading_, mates_.space, mates_.tenant, pages, false, walk_, damaged);
       (void)walk_.run();  // has no bound to give up at
       for (const Walk::Neighbour& found : walk_.found()) {
         near_.push_back({distance_to(found.packed), found.node, found.packed});

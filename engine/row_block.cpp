@@ -135,6 +135,11 @@ void quantise_row(std::span<const float> values, Precision precision, QuantisedR
     }
   }
   row.norm = length_of(kept);
+  // The image gets the length of the row: distances between images are then off by what differs
+  // between rows, and not by what they have in common. See blur.hpp.
+  if (precision != Precision::int8 && codes.sum_of_squares > 0) {
+    row.scale = row.norm / std::sqrt(static_cast<float>(codes.sum_of_squares));
+  }
   row.error = error_of(kept, row);
 }
 

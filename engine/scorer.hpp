@@ -33,10 +33,11 @@ class Scorer {
 
   // What centroids promise, comparable with scores (route.hpp).
   [[nodiscard]] Promises promises() const { return {int8_, scale_, norm_, metric_}; }
-  // The query's codes, their scale, and the query's length.
+  // The query's codes, their scale, the query's length, and how far the codes are off.
   [[nodiscard]] const simd::Int8Query& codes() const noexcept { return int8_; }
   [[nodiscard]] float scale() const noexcept { return scale_; }
   [[nodiscard]] float norm() const noexcept { return norm_; }
+  [[nodiscard]] float error() const noexcept { return error_; }
 
   // The score by the stored values. False when they are damaged.
   [[nodiscard]] bool rescore(const RowBlock& block, std::uint32_t row, float& score);

@@ -1,8 +1,11 @@
 #include "engine/search.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cassert>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "engine/filter.hpp"
 #include "engine/graph_search.hpp"
@@ -74,12 +77,11 @@ class RowSearch {
     collect_blocks();
     for (std::uint32_t i = 0; i < scratch_.blocks.size(); ++i) AEON_TRY(scan(i));
     AEON_TRY(scan_offers());
-    rescore();
-    fill(answer);
+    finish(answer);
     return {};
   }
 
- private:
+  // The same in steps, for several searches that read one piece of rows one after another.
   void collect_blocks() {
     const std::uint32_t space = search_.space->number;
     for (const auto& segment : reading_.view.segments()) {
@@ -99,7 +101,26 @@ class RowSearch {
       rows->for_each_block([this](const RowBlock& block) { scratch_.blocks.push_back(block); });
     }
   }
+  // Or those that another search of the same rows has collected.
+  void take_blocks(const RowSearch& other) {
+    scratch_.blocks = other.scratch_.blocks;
+    damaged_ = other.damaged_;
+  }
+  [[nodiscard]] std::span<const RowBlock> blocks() const { return scratch_.blocks; }
+  // At most Scorer::kStep rows.
+  Status scan(std::uint32_t index, std::uint32_t first, std::uint32_t count) {
+    rows_scanned_ += count;
+    const std::uint32_t passed =
+        scratch_.scorer.scan(scratch_.blocks[index], first, count, threshold_);
+    for (std::uint32_t i = 0; i < passed; ++i) AEON_TRY(consider(index, i));
+    return {};
+  }
+  void finish(Answer& answer) {
+    rescore();
+    fill(answer);
+  }
 
+ private:
   bool push_block(const RowBlock& block) {
     // A sum does not tell whether the one who made it was honest.
     if (block.count == 0 || block.dimension != search_.vector.size() ||
@@ -141,12 +162,9 @@ class RowSearch {
   }
 
   Status scan(std::uint32_t index) {
-    const RowBlock& block = scratch_.blocks[index];
-    rows_scanned_ += block.count;
-    for (std::uint32_t first = 0; first < block.count; first += Scorer::kStep) {
-      const std::uint32_t count = std::min(Scorer::kStep, block.count - first);
-      const std::uint32_t passed = scratch_.scorer.scan(block, first, count, threshold_);
-      for (std::uint32_t i = 0; i < passed; ++i) AEON_TRY(consider(index, i));
+    const std::uint32_t rows = scratch_.blocks[index].count;
+    for (std::uint32_t first = 0; first < rows; first += Scorer::kStep) {
+      AEON_TRY(scan(index, first, std::min(Scorer::kStep, rows - first)));
     }
     return {};
   }
@@ -264,13 +282,35 @@ class RowSearch {
 Status search_rows(const Reading& reading, const VectorSearch& search, Answer& answer) {
   const SearchPlan plan = plan_search(reading, search);
   if (plan == SearchPlan::routes) return RowSearch(reading, search, scratch()).run(answer);
-  if (plan == SearchPlan::graph) {
-    AEON_ASSIGN(const bool found, search_graph(reading, search, answer));
-    if (found) return {};
-  }
+  if (plan == SearchPlan::graph && search_graph(reading, search, answer)) return {};
   VectorSearch exact = search;
   exact.recall = 1;
   return RowSearch(reading, exact, scratch()).run(answer);
+}
+
+Status scan_together(const Reading& reading, std::span<const VectorSearch> searches,
+                     std::span<Answer* const> answers) {
+  assert(!searches.empty() && searches.size() <= kTogether && searches.size() == answers.size());
+  thread_local std::array<SearchScratch, kTogether> scratches;
+  std::array<std::optional<RowSearch>, kTogether> running;
+  for (std::size_t i = 0; i < searches.size(); ++i) {
+    running[i].emplace(reading, searches[i], scratches[i]);
+    if (i == 0) {
+      running[i]->collect_blocks();
+    } else {
+      running[i]->take_blocks(*running[0]);
+    }
+  }
+  const auto active = std::span(running).first(searches.size());
+  for (std::uint32_t block = 0; block < active[0]->blocks().size(); ++block) {
+    const std::uint32_t rows = active[0]->blocks()[block].count;
+    for (std::uint32_t first = 0; first < rows; first += Scorer::kStep) {
+      const std::uint32_t count = std::min(Scorer::kStep, rows - first);
+      for (auto& search : active) AEON_TRY(search->scan(block, first, count));
+    }
+  }
+  for (std::size_t i = 0; i < searches.size(); ++i) active[i]->finish(*answers[i]);
+  return {};
 }
 
 }  // namespace aeon::engine

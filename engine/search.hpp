@@ -41,4 +41,11 @@ struct VectorSearch {
 [[nodiscard]] Status search_rows(const Reading& reading, const VectorSearch& search,
                                  Answer& answer);
 
+// Several exact searches (recall 1) of one space and tenant: every piece of rows is read from
+// memory once for all of them. As so many calls of search_rows(), if a little slower for each
+// alone.
+inline constexpr std::size_t kTogether = 8;
+[[nodiscard]] Status scan_together(const Reading& reading, std::span<const VectorSearch> searches,
+                                   std::span<Answer* const> answers);
+
 }  // namespace aeon::engine

@@ -43,31 +43,39 @@ PartitionFigures partition_figures(const Reading& reading, std::uint32_t space,
   return figures;
 }
 
-void Seeds::scan(const Reading& reading, std::uint32_t space, std::uint32_t tenant,
-                 const Promises& promises, std::uint32_t pages, Ranking ranking, Walk& walk,
-                 bool& damaged) {
+std::span<const SeedPage> Seeds::choose(const Reading& reading, std::uint32_t space,
+                                        std::uint32_t tenant, const Promises& promises,
+                                        std::uint32_t count, Ranking ranking, bool& damaged) {
   pages_.clear();
   for (const auto& segment : reading.view.segments()) {
     const PartitionView* partition = segment->partition(space, tenant);
     if (partition == nullptr) continue;
     if (const auto route = partition->route()) {
       rank(*partition, *route, promises, ranking);
-    } else if (partition->entry().clusters == 0) {
-      walk.scan(partition->block(0, partition->rows(), damaged));
-    } else {
+    } else if (partition->entry().clusters != 0) {
       damaged = true;
     }
   }
-  const auto best = std::min<std::size_t>(pages, pages_.size());
+  const auto best = std::min<std::size_t>(count, pages_.size());
   std::ranges::partial_sort(pages_, pages_.begin() + static_cast<std::ptrdiff_t>(best),
-                            std::greater{}, &Page::promise);
-  for (std::size_t i = 0; i < best; ++i) {
-    walk.scan(pages_[i].partition->block(pages_[i].first, pages_[i].count, damaged));
+                            std::greater{}, &SeedPage::promise);
+  return std::span(pages_).first(best);
+}
+
+void scan_seeds(const Reading& reading, std::uint32_t space, std::uint32_t tenant,
+                std::span<const SeedPage> pages, bool whole_tails, Walk& walk, bool& damaged) {
+  for (const auto& segment : reading.view.segments()) {
+    const PartitionView* partition = segment->partition(space, tenant);
+    if (partition == nullptr || partition->entry().clusters != 0) continue;
+    walk.scan(partition->block(0, partition->rows(), damaged));
+  }
+  for (const SeedPage& page : pages) {
+    walk.scan(page.partition->block(page.first, page.count, damaged));
   }
   for (const auto& tail : reading.view.tails()) {
     const RowTail* rows = tail->rows(space, tenant);
     if (rows == nullptr) continue;
-    if (rows->rows() <= kSmallTail) {
+    if (whole_tails || rows->rows() <= kSmallTail) {
       rows->for_each_block([&](const RowBlock& block) { walk.scan(block); });
     } else {
       rows->for_each_sample([&](const RowBlock& block) { walk.scan(block); });

@@ -17,6 +17,19 @@ constexpr std::size_t starts_for(std::uint32_t rank) {
   return std::max<std::size_t>(24, 2 * std::size_t{rank});
 }
 
+// Keeps the `most` least distances in a max-heap; false when this one is not among them.
+bool keep_least(std::vector<float>& heap, std::uint32_t most, float distance) {
+  if (heap.size() == most) {
+    if (distance >= heap.front()) return false;
+    std::ranges::pop_heap(heap);
+    heap.back() = distance;
+  } else {
+    heap.push_back(distance);
+  }
+  std::ranges::push_heap(heap);
+  return true;
+}
+
 void prefetch_row(const std::byte* packed, std::size_t bytes) noexcept {
   for (std::size_t at = 0; at < bytes; at += 64) __builtin_prefetch(packed + at);
 }
@@ -28,6 +41,7 @@ Walk::Walk() {
   starts_.reserve(4 * starts_for(kMaxK) + kStep);
   open_.reserve(kOrdinaryRows);
   nearest_.reserve(kMaxK);
+  wide_.reserve(kMaxK);
   found_.reserve(kOrdinaryRows);
 }
 
@@ -48,6 +62,7 @@ void Walk::begin(NodeMap& map, const simd::Int8Query& codes, const Distance& dis
   starts_.clear();
   open_.clear();
   nearest_.clear();
+  wide_.clear();
   found_.clear();
 }
 
@@ -160,21 +175,27 @@ bool Walk::is_one_more_copy(float distance) {
   return ++followed_ > limits_.copies;
 }
 
+bool Walk::is_counted_copy(float distance) const {
+  return limits_.copies < limits_.rank &&
+         std::ranges::count(nearest_, distance) >= static_cast<std::ptrdiff_t>(limits_.copies);
+}
+
 void Walk::count(float distance) {
-  if (limits_.copies < limits_.rank &&
-      std::ranges::count(nearest_, distance) >= static_cast<std::ptrdiff_t>(limits_.copies)) {
-    return;
+  if (is_counted_copy(distance)) return;
+  const bool nearer = keep_least(nearest_, limits_.rank, distance);
+  const bool wider = limits_.width > limits_.rank && keep_least(wide_, limits_.width, distance);
+  if (nearer) idle_ = 0;
+  if ((nearer || wider) && nearest_.size() == limits_.rank) set_limit();
+}
+
+void Walk::set_limit() {
+  const float distance = nearest_.front();
+  limit_ = distance * (1 + limits_.slack);
+  if (limits_.width > limits_.rank) {
+    limit_ = wide_.size() < limits_.width ? std::numeric_limits<float>::infinity()
+                                          : std::max(limit_, wide_.front());
   }
-  if (nearest_.size() == limits_.rank) {
-    if (distance >= nearest_.front()) return;
-    std::ranges::pop_heap(nearest_);
-    nearest_.back() = distance;
-  } else {
-    nearest_.push_back(distance);
-  }
-  std::ranges::push_heap(nearest_);
-  idle_ = 0;
-  if (nearest_.size() == limits_.rank) limit_ = nearest_.front() * (1 + limits_.slack);
+  if (limits_.blur != nullptr) limit_ += limits_.blur->of(distance);
 }
 
 }  // namespace aeon::engine

@@ -6,13 +6,17 @@
 //
 // The end: let d be the distance of the `rank`-th nearest visible row found. Nothing farther than
 // (1 + slack) d is followed, so the walk ends by itself where the neighbourhood is known, after few
-// rows for easy queries and many for hard ones. Rows that are not visible are passed through.
+// rows for easy queries and many for hard ones. In few dimensions hardly a row lies between d and
+// (1 + slack) d; so the `width` nearest are always followed. Rows that are not visible are passed
+// through.
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
+#include "engine/blur.hpp"
 #include "engine/distance.hpp"
 #include "engine/node_map.hpp"
 #include "engine/visited.hpp"
@@ -22,6 +26,7 @@ namespace aeon::engine {
 
 struct WalkLimits {
   std::uint32_t rank = 10;
+  std::uint32_t width = 0;  // the limit is no less than the distance of the `width`-th nearest
   float slack = 0;
   // It also ends when the links of so many rows in a row led to none of the `rank` nearest.
   std::uint32_t patience = UINT32_MAX;
@@ -29,6 +34,7 @@ struct WalkLimits {
   // and the links of so many are followed: those of the others lead to the same places.
   std::uint32_t copies = UINT32_MAX;
   std::uint64_t most_rows = UINT64_MAX;  // compared one by one; then the walk gives up
+  const Blur* blur = nullptr;            // what is farther only because INT8 errs is followed too
 };
 
 // Buffers are kept between walks: one object a thread.
@@ -54,8 +60,11 @@ class Walk {
 
   // The visible rows met within the limit, in no order.
   [[nodiscard]] std::span<Neighbour> found() noexcept { return found_; }
-  // Nothing farther was followed: (1 + slack) times the distance of the rank-th nearest.
-  [[nodiscard]] float bound() const noexcept { return limit_; }
+  // The distance of the rank-th nearest; infinite when there are fewer.
+  [[nodiscard]] float rank_distance() const noexcept {
+    return nearest_.size() < limits_.rank ? std::numeric_limits<float>::infinity()
+                                          : nearest_.front();
+  }
   // Rows compared so far, scanned ones included.
   [[nodiscard]] std::uint64_t rows_compared() const noexcept { return scanned_ + walked_; }
 
@@ -71,6 +80,8 @@ class Walk {
   void consider(const Neighbour& row);
   void expand(std::uint32_t node);
   void count(float distance);
+  [[nodiscard]] bool is_counted_copy(float distance) const;
+  void set_limit();
   [[nodiscard]] bool is_one_more_copy(float distance);
 
   NodeMap* map_ = nullptr;
@@ -88,6 +99,7 @@ class Walk {
   std::vector<Neighbour> starts_;  // the nearest of the scanned rows
   std::vector<Step> open_;         // min-heap by distance: rows whose links were not followed
   std::vector<float> nearest_;     // max-heap of the `rank` least distances of visible rows
+  std::vector<float> wide_;        // the same of the `width` least, where that is more
   std::vector<Neighbour> found_;
 };
 
