@@ -142,9 +142,10 @@ Upkeep::Again Store::reclaim_slice() {
   const Status done = reclaim();
   reclaim_rest_ = std::min(std::chrono::nanoseconds(os_.monotonic_ns() - start), kMostRest);
   if (done) return std::chrono::nanoseconds::zero();  // what has become due meanwhile
+  // What is damaged stays so until somebody asks again.
   const Errc code = done.error().code;
-  if (code == Errc::read_only || code == Errc::closed) return std::nullopt;
-  return kMostRest;
+  const bool gives_up = code == Errc::read_only || code == Errc::closed || code == Errc::damaged;
+  return gives_up ? std::nullopt : Upkeep::Again(kMostRest);
 }
 
 // Another process may have settled meanwhile what this one was asked to settle.

@@ -76,15 +76,13 @@ Result<StoredPayload> Palace::store_payload(ContentType type, std::string_view c
                                });
 }
 
-// A merge that was published between the two looks may have left out what the commit still needs.
-// The commit that it needs was visible before it, so the next look fits, unless another merge was
-// published meanwhile, which takes it a great many times longer than a look.
+// A view that was published between the two looks may have left out what the commit still needs.
+// What it settled is committed and all in it, so that is the instant to show then.
 Snapshot Palace::snapshot() const {
-  for (;;) {
-    const CommitNumber commit = store_->visible();
-    Snapshot snapshot(*store_, commit, store_->expiry_now());
-    if (snapshot.commit_ >= snapshot.view_->horizon()) return snapshot;
-  }
+  const CommitNumber commit = store_->visible();
+  Snapshot snapshot(*store_, commit, store_->expiry_now());
+  snapshot.commit_ = std::max(commit, snapshot.view_->settled());
+  return snapshot;
 }
 
 Status Palace::recall(const Query& query, Answer& answer) const {

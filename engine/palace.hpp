@@ -137,8 +137,7 @@ class Palace {
                                                     const PayloadSource& source);
   [[nodiscard]] Result<StoredPayload> store_payload(ContentType type, std::string_view content);
 
-  // The newest instant this Palace has seen, own commits included. Allocates nothing and waits for
-  // nobody; it looks again where a merge was published while it looked.
+  // The newest instant this Palace has seen, own commits included. Wait-free, allocates nothing.
   [[nodiscard]] Snapshot snapshot() const;
   // Recall at that instant, see Snapshot::recall.
   [[nodiscard]] Status recall(const Query& query, Answer& answer) const;

@@ -85,7 +85,7 @@ bool Reclaim::keeps_version(std::string_view user_key, CommitNumber commit,
   key.u8();
   const std::uint64_t id = key.u64();
   if (walk_.is_first()) {
-    current_erased_ = !record_.live && record_.erased;
+    current_erased_ = scope_.whole && !record_.live && record_.erased;
     if (planning_ && !record_.live && (old || current_erased_)) dead_.push_back(id);
     if (planning_ && current_erased_) erased_.push_back(id);
   }

@@ -9,7 +9,10 @@
 // place on a line) may go with it. `next` edges stay: since format version 3 a line closes up when
 // an event is forgotten, but lines of older palaces lead through forgotten events.
 //
-// Erased is as if ended before the horizon, whenever it happened.
+// A merge of all segments treats what was erased as if it had ended before the horizon, whenever
+// that was; of several versions none may stay behind, or it would pass for the newest. Snapshots of
+// the present never look at a commit before the one that their view settled (Palace::snapshot), so
+// they can't meet the gap; reads as of an earlier commit miss what was erased, as they should.
 #pragma once
 
 #include <cstdint>

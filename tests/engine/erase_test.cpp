@@ -222,3 +222,46 @@ TEST_CASE("what is erased goes by itself while others write") {
   REQUIRE(report.has_value());
   for (const Damage& damage : report->damage) FAIL(damage.file << ": " << damage.what);
 }
+
+TEST_CASE("an older version never comes to light in place of one that was erased") {
+  const test::TempDirectory scratch;
+  Palace palace = make(scratch / "palace", quiet());
+  std::vector<float> vector(kDimension, 1.0F);
+  MemoryId id = 0;
+  for (int i = 0; i < 1500;) {
+    Batch batch;
+    for (int j = 0; j < 500; ++j, ++i) batch.remember(secret(i, vector));
+    const auto ack = palace.commit(std::move(batch), Durability::process);
+    REQUIRE(ack.has_value());
+    id = ack->ids.front();
+  }
+  REQUIRE(palace.checkpoint().has_value());
+  const auto revise = [&](Batch batch) {
+    commit(palace, std::move(batch));
+    REQUIRE(palace.checkpoint().has_value());
+  };
+  Batch next;
+  NewMemory newer = secret(9000, vector);
+  newer.key.clear();
+  newer.session.clear();
+  next.supersede(id, newer);
+  revise(std::move(next));
+  const CommitNumber between = palace.snapshot().commit();
+  Batch erase;
+  erase.erase(id);
+  revise(std::move(erase));
+  for (int i = 9001; i < 9003; ++i) {
+    Batch other;
+    other.remember(secret(i, vector));
+    revise(std::move(other));
+  }
+  // The small segments were merged, the large one was not.
+  REQUIRE(palace.stats()->segments == 2);
+  Memory memory;
+  const auto past = palace.snapshot_at(between);
+  REQUIRE(past.has_value());
+  if (past->get(id, memory)) CHECK(memory.content == "secret-text-9000");
+  REQUIRE(palace.purge().has_value());
+  CHECK(palace.snapshot_at(between)->get(id, memory).error().code == Errc::unknown_id);
+  CHECK(files_with(scratch / "palace", "secret-text-9000").empty());
+}
