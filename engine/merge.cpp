@@ -126,6 +126,7 @@ Status Store::merge(std::size_t count) {
     contents.blobs = view().blobs();
   }
   AEON_ASSIGN(SettleSources sources, sources_of(merging, catalog_));
+  sources.rows.next_node = engine.counters.next_node;
   const bool whole = count == state.segments.size();
   Reclaim reclaim({.horizon = needs.horizon,
                    .whole = whole,

@@ -245,7 +245,7 @@ class Writer {
         nodes.push_back(each.node);
         places.push_back(each.place);
       }
-      AEON_TRY(check_nodes(nodes));
+      AEON_TRY(check_nodes(space, nodes));
       index_of(space).rows = index_nodes(nodes, items, blocks_);
       items += places.size();
       AEON_TRY(writer_.append(std::as_bytes(std::span(places))));
@@ -270,9 +270,12 @@ class Writer {
   }
 
   // What older files say may be wrong however well their checksums hold.
-  static Status check_nodes(std::span<const std::uint32_t> nodes) {
+  [[nodiscard]] Status check_nodes(std::uint32_t space,
+                                   std::span<const std::uint32_t> nodes) const {
     const bool ascend = std::ranges::adjacent_find(nodes, std::greater_equal{}) == nodes.end();
-    if (ascend && (nodes.empty() || nodes.back() != kNoNode)) return {};
+    const bool known = space != 0 && space <= sources_.next_node.size();
+    const std::uint32_t next = known ? sources_.next_node[space - 1] : kNoNode;
+    if (ascend && (nodes.empty() || nodes.back() < next)) return {};
     return fail(Errc::damaged,
                 "settling rows: a row number occurs twice or is impossible; run aeon verify");
   }
@@ -287,7 +290,7 @@ class Writer {
       for (; last < items.size() && items[last].space == items[first].space; ++last) {
         nodes.push_back(items[last].node);
       }
-      AEON_TRY(check_nodes(nodes));
+      AEON_TRY(check_nodes(items[first].space, nodes));
       index_of(items[first].space).*part = index_nodes(nodes, first, blocks_);
       first = last;
     }

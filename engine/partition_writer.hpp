@@ -43,6 +43,8 @@ struct PartitionSources {
   // The lists of rows that are left out, sorted likewise: whoever was linked to one of them gets
   // links to what lay behind it.
   std::vector<NodeLinks> gone;
+  // By space number - 1: all node numbers are below. Empty: not known.
+  std::vector<std::uint32_t> next_node;
   bool whole = false;  // links to rows that are not here lead nowhere
 };
 

@@ -66,7 +66,9 @@ void store_unbiased(const __m512i (&v)[4], const std::int32_t* sums, std::int32_
 }
 
 void store_unbiased(const __m512i (&v)[1], const std::int32_t* sums, std::int32_t* out) noexcept {
-  *out = sum_lanes(v[0]) - *sums * 128;
+  // Without a sign, as the lanes above: a sum from a damaged file may be anything.
+  const auto bias = static_cast<std::uint32_t>(*sums) * 128U;
+  *out = static_cast<std::int32_t>(static_cast<std::uint32_t>(sum_lanes(v[0])) - bias);
 }
 
 template <std::size_t kCount>

@@ -106,6 +106,7 @@ void merge(storage::Os& os, const std::shared_ptr<const SegmentView>& segment,
   const std::shared_ptr<const SegmentView> segments[] = {segment};
   auto sources = sources_of(segments, catalog);
   if (!sources) return;
+  sources->rows.next_node = {5000, 5000, 5000};
   Reclaim reclaim({.horizon = 50, .whole = true, .first_commit = 1, .last_commit = 100});
   if (!leave_out(*sources, reclaim, {})) return;
   const auto files = write_settled(os, "/p", kPalace, 2, *sources);
