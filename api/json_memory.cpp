@@ -156,6 +156,7 @@ constexpr Field kFields[] = {
     {"valid_to", into<&NewMemory::valid_to, time_of>},
     {"expires", into<&NewMemory::expires, time_of>},
     {"importance", into<&NewMemory::importance, float_of>},
+    {"language", into<&NewMemory::language, string_of>},
     {"metadata", in_memory<read_metadata>},
     {"metadata_text", into<&NewMemory::metadata, string_of>},
     {"vector", in_memory<read_nameless_vector>},
@@ -268,6 +269,7 @@ std::string memory_json(const Memory& memory) {
   add_time(line, "valid_to", memory.valid_to, kEndOfTime);
   add_time(line, "expires", memory.expires, kEndOfTime);
   line.add("importance", memory.importance);
+  if (memory.language != "english") add_named(line, "language", memory.language);
   if (memory.content_type == ContentType::text) {
     line.add("text", memory.content);
   } else {

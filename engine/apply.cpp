@@ -37,6 +37,8 @@ class Application {
       case OperationKind::edge: return edge(body);
       case OperationKind::setting: return setting(body);
       case OperationKind::expiry: return expiry(body);
+      case OperationKind::words: return words(body);
+      case OperationKind::word_counts: return word_counts(body);
       case OperationKind::rotate: applied_.rotate = true; return true;
     }
     return malformed();
@@ -167,6 +169,35 @@ class Application {
     return true;
   }
 
+  bool words(std::string_view body) {
+    if (version_.id == 0 || !record_.document) return malformed();
+    const std::uint32_t number = record_.document->number;
+    if (!tail_.words().can_follow(number)) return malformed();
+    counters_.next_document = std::max(counters_.next_document, number + 1);
+    const Document document{.id = version_.id,
+                            .born = commit_,
+                            .time = record_.event_time,
+                            .tenant = record_.tenant,
+                            .session = record_.session,
+                            .kind = record_.kind,
+                            .words = record_.document->words};
+    bool added = tail_.add_document(number, document);
+    const bool decoded = decode_words(body, [&](std::string_view term, std::uint8_t times) {
+      added = added && tail_.add_term(term, times);
+      return true;
+    });
+    return decoded ? added : malformed();
+  }
+
+  bool word_counts(std::string_view body) {
+    WordCountsOperation operation;
+    if (!parse_word_counts(body, operation)) return malformed();
+    word_counts_key(key_, operation.tenant);
+    value_.clear();
+    encode_word_counts(value_, operation.counts);
+    return tail_.put(key_, commit_, value_);
+  }
+
   bool end(std::string_view body) {
     if (!parse_end(body, end_)) return malformed();
     VersionRecord record;
@@ -184,7 +215,7 @@ class Application {
 
   bool end_rows(const std::vector<RowName>& rows) {
     for (const RowName& row : rows) {
-      if (catalog_.at(row.space) == nullptr) return malformed();
+      if (row.space != kDocumentSpace && catalog_.at(row.space) == nullptr) return malformed();
       if (!tail_.end_row(row, commit_)) return false;
     }
     return true;

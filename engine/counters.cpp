@@ -14,6 +14,7 @@ void encode_counters(std::string& out, const Counters& counters) {
   encoder.varint(counters.versions);
   encoder.varint(counters.edges);
   encoder.varint(counters.erasures);
+  encoder.varint(counters.next_document);
 }
 
 bool decode_counters(std::string_view value, Counters& counters) {
@@ -32,6 +33,7 @@ bool decode_counters(std::string_view value, Counters& counters) {
   counters.versions = decoder.varint();
   counters.edges = decoder.varint();
   counters.erasures = decoder.at_end() ? 0 : decoder.varint();  // unknown to format version 2
+  counters.next_document = decoder.at_end() ? 0 : static_cast<std::uint32_t>(decoder.varint());
   return decoder.ok() && decoder.at_end() && counters.next_id >= 1;
 }
 

@@ -17,6 +17,7 @@ struct Counters {
   std::uint64_t next_id = 1;
   std::array<std::uint32_t, kNameClasses> next_name = {0, 1, 1, 1, graph::kLastFixedType + 1};
   std::vector<std::uint32_t> next_node;  // by space number - 1
+  std::uint32_t next_document = 0;       // words/document.hpp
   std::uint64_t memories = 0;            // visible
   std::uint64_t versions = 0;            // ever written
   std::uint64_t edges = 0;               // visible

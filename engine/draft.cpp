@@ -31,6 +31,7 @@ void move_map(Map& from, Map& to) {
 void Draft::Layer::move_into(Layer& other) {
   move_map(keys, other.keys);
   move_map(session_ends, other.session_ends);
+  move_map(word_counts, other.word_counts);
   move_map(names, other.names);
   move_map(versions, other.versions);
   move_map(spaces, other.spaces);
@@ -44,6 +45,7 @@ void Draft::Layer::move_into(Layer& other) {
 void Draft::Layer::clear() {
   keys.clear();
   session_ends.clear();
+  word_counts.clear();
   names.clear();
   versions.clear();
   spaces.clear();
@@ -80,6 +82,13 @@ Result<MemoryId> Draft::session_end(std::uint32_t tenant, std::uint32_t session)
   return found ? MemoryId{storage::Decoder(found->value).varint()} : MemoryId{0};
 }
 
+Result<WordCounts> Draft::word_counts(std::uint32_t tenant) {
+  if (const auto* counts = look_up(now_.word_counts, accepted_.word_counts, tenant)) {
+    return *counts;
+  }
+  return reading_.word_counts(tenant);
+}
+
 Result<std::uint32_t> Draft::number_of(NameClass kind, std::uint32_t parent,
                                        std::string_view name) {
   if (name.empty()) return 0U;
@@ -108,6 +117,7 @@ Result<const VersionState*> Draft::version(MemoryId id) {
   found_.expires = version.record.expires;
   found_.key = version.record.key;
   found_.rows = version.record.rows;
+  found_.document = version.record.document;
   return &found_;
 }
 

@@ -31,6 +31,7 @@ struct VersionState {
   TimeNs expires = kEndOfTime;
   std::string key;
   std::vector<RowName> rows;
+  std::optional<DocumentName> document;
 };
 
 // Numbers of names that are committed, by encoded name key. They never change, so what was looked
@@ -52,6 +53,7 @@ class Draft {
   // Look-ups: this commit's decisions first, then the draft's, then the instant's.
   [[nodiscard]] Result<MemoryId> key_owner(std::uint32_t tenant, std::string_view key);
   [[nodiscard]] Result<MemoryId> session_end(std::uint32_t tenant, std::uint32_t session);
+  [[nodiscard]] Result<WordCounts> word_counts(std::uint32_t tenant);
   [[nodiscard]] Result<std::uint32_t> number_of(NameClass kind, std::uint32_t parent,
                                                 std::string_view name);
   // Null when no memory ever had the id. Valid until the next call.
@@ -77,6 +79,9 @@ class Draft {
   // `owner`: 0 when the key is free again, kErasedId when it is to vanish as well.
   void set_key(std::uint32_t tenant, std::string_view key, MemoryId owner);
   void set_session_end(std::uint32_t tenant, std::uint32_t session, MemoryId id);
+  void set_word_counts(std::uint32_t tenant, WordCounts counts) {
+    now_.word_counts[tenant] = counts;
+  }
   void set_name(NameClass kind, std::uint32_t parent, std::string_view name, std::uint32_t number);
   void set_version(MemoryId id, VersionState state);
   [[nodiscard]] Status set_edge(const Edge& edge, bool exists, std::string record);
@@ -92,6 +97,7 @@ class Draft {
   // What to put at the end of the commit's record.
   [[nodiscard]] const auto& keys() const noexcept { return now_.keys; }
   [[nodiscard]] const auto& session_ends() const noexcept { return now_.session_ends; }
+  [[nodiscard]] const auto& word_counts() const noexcept { return now_.word_counts; }
   [[nodiscard]] const auto& edges() const noexcept { return now_.edges; }
 
  private:
@@ -103,8 +109,9 @@ class Draft {
   };
   struct Layer {
     boost::unordered_flat_map<KeyName, MemoryId, Hash> keys;
-    boost::unordered_flat_map<std::uint64_t, MemoryId> session_ends;  // tenant << 32 | session
-    boost::unordered_flat_map<std::string, std::uint32_t> names;      // by encoded name key
+    boost::unordered_flat_map<std::uint64_t, MemoryId> session_ends;   // tenant << 32 | session
+    boost::unordered_flat_map<std::uint32_t, WordCounts> word_counts;  // by tenant
+    boost::unordered_flat_map<std::string, std::uint32_t> names;       // by encoded name key
     boost::unordered_flat_map<MemoryId, VersionState> versions;
     boost::unordered_flat_map<std::string, std::uint32_t> spaces;
     std::map<Edge, EdgeChange> edges;

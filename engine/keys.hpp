@@ -54,4 +54,8 @@ inline void space_key(std::string& out, std::uint32_t space) {
   storage::begin_key(out, storage::Table::spaces).u32(space);
 }
 
+inline void word_counts_key(std::string& out, std::uint32_t tenant) {
+  storage::begin_key(out, storage::Table::word_counts).u32(tenant);
+}
+
 }  // namespace aeon::engine

@@ -2,6 +2,7 @@
 // Plain data, no behaviour that could fail. Times are nanoseconds since 1970 UTC.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -36,6 +37,7 @@ inline constexpr std::size_t kMaxMetadataBytes = 64 << 10;
 inline constexpr std::size_t kMaxBatchOperations = 4096;
 inline constexpr std::size_t kMaxBatchBytes = 8 << 20;  // of one encoded commit
 inline constexpr std::uint32_t kMaxK = 1000;
+inline constexpr std::size_t kMaxQueryBytes = 256 << 10;  // of a query's text
 
 // The embedder that is built in: hashed words and character n-grams. It matches words, not
 // meanings. Its name is the model id of the spaces it fills.
@@ -111,6 +113,9 @@ struct NewMemory {
   TimeNs expires = kEndOfTime;
   float importance = 0.5F;  // 0..1
   MemoryId wanted_id = 0;  // import only: an id that was never used and is above all others; 0: any
+  // Whose stems its words have: "english" (also when empty), "german", ...; "none" keeps words as
+  // they are. docs/words.md lists them.
+  std::string language{};
   // Embed text with the built-in embedder into the space made for it, unless a vector is given.
   bool embed = true;
 };
@@ -214,14 +219,66 @@ struct Ack {
   std::vector<MemoryId> ids{};  // one for each remember() of the batch, in order
 };
 
+// How scores of channels become one.
+enum class Fusion : std::uint8_t {
+  weighted = 1,         // scores on a scale from 0 to 1, weighted and summed
+  reciprocal_rank = 2,  // weight / (rank_constant + rank), summed
+};
+
+// Who nominates what a recall by text answers with, and how much each says. A weight of 0 leaves a
+// channel out. docs/words.md says what each does; take a preset, change what you like.
+struct Preset {
+  std::string_view name{};
+  float k1 = 0.9F;    // BM25: how soon a word that is repeated stops counting
+  float b = 0;        // BM25: how much long texts are held down, 0 to 1
+  float words = 1;    // the text's words
+  float vector = 1;   // the vector, where the query has one
+  float session = 0;  // the session, taken as one text
+  float recency = 0;  // of what others nominate: halves with each half_life
+  TimeNs half_life = TimeNs{7} * 24 * 3600 * 1'000'000'000;
+  // What an event gains of the scores of the events before and after it in its session.
+  float before = 0;
+  float after = 0;
+  float second_before = 0;
+  float second_after = 0;
+  Fusion fusion = Fusion::weighted;
+  float rank_constant = 60;
+  std::uint32_t candidates = 400;  // that a channel nominates, if k is not more; up to kMaxK
+};
+
+inline constexpr Preset kWordsPreset{.name = "words"};
+inline constexpr Preset kDialoguePreset{.name = "dialogue",
+                                        .session = 0.4F,
+                                        .before = 0.4F,
+                                        .after = 0.2F,
+                                        .second_before = 0.3F,
+                                        .second_after = 0.2F};
+inline constexpr Preset kPassagesPreset{.name = "passages", .b = 0.4F};
+inline constexpr Preset kCodePreset{.name = "code", .k1 = 1.2F, .b = 0.5F};
+
+enum class Channel : std::uint8_t { words, vector, session, neighbours, recency };
+inline constexpr std::size_t kChannels = 5;
+
+// What a channel said of a hit.
+struct ChannelMark {
+  std::uint32_t rank = 0;  // from 1; 0: the channel did not bring it
+  float score = 0;         // on the channel's own scale
+};
+
 // What to recall. Views must live during the call only.
 struct Query {
   std::string_view tenant{};  // empty: the default tenant
   std::string_view space{};   // empty: the space of the built-in embedder, else the first
   std::span<const float> vector{};
   std::string_view model{};  // who made `vector`; must equal the space's
-  std::string_view text{};   // embedded with the built-in embedder when `vector` is empty
-  std::uint32_t k = 10;      // 1..kMaxK
+  // Without a vector: searched by words (docs/words.md), or, where `space` names the built-in
+  // embedder's, by the vector that it makes of the text.
+  std::string_view text{};
+  std::string_view language{};  // of `text`, see NewMemory
+  // Of a recall by text, or by text and vector. A vector alone is searched as it is.
+  Preset preset = kDialoguePreset;
+  bool explain = false;  // fill Answer::marks
+  std::uint32_t k = 10;  // 1..kMaxK
   // The share of the true k nearest that is wanted, on average over queries like the stored rows,
   // within (0, 1]. 1 compares every row and is exact; so is any search of few rows.
   float target_recall = 0.98F;
@@ -235,16 +292,19 @@ struct Query {
 struct Hit {
   MemoryId id = 0;
   CommitNumber version = 0;  // the commit that wrote the version that matched
-  float score = 0;           // larger is nearer, see Metric
+  float score = 0;           // larger is better: see Metric; by text: docs/words.md
 };
 
 // Caller-owned and reusable: a warm Answer makes recall allocate nothing.
 struct Answer {
-  std::vector<Hit> hits{};  // best first; ties by id
+  std::vector<Hit> hits{};  // best first; ties by id, by words the older version first
   CommitNumber commit = 0;  // the instant that the answer belongs to
   bool partial = false;     // a damaged place was left out
   bool exact = false;       // every row was compared
   std::uint64_t rows_scanned = 0;
+  std::uint64_t postings_scanned = 0;  // of words
+  // For each hit what each Channel said of it, where that was asked for.
+  std::vector<std::array<ChannelMark, kChannels>> marks{};
 };
 
 // One version of one memory, as get() returns it. The strings are copies: reuse the object to
@@ -259,6 +319,7 @@ struct Memory {
   ContentType content_type = ContentType::text;
   std::string content{};
   std::string metadata{};
+  std::string language{};  // of its words; empty when it has none
   TimeNs event_time = 0;
   TimeNs commit_time = 0;
   TimeNs valid_from = kBeginningOfTime;

@@ -27,7 +27,6 @@ namespace aeon::engine {
 namespace {
 
 constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
-constexpr std::size_t kHeadBytes = std::size_t{64} << 10;
 constexpr std::int64_t kPatienceNs = 30'000'000'000;
 
 // Checks text that comes in pieces, which may be cut within a character.

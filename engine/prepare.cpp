@@ -170,6 +170,19 @@ Status prepare_rows(const NewMemory& memory, const KnownSpaces& spaces,
   return values.empty() ? Status{} : prepare_row(*lexical, values, rows);
 }
 
+Status prepare_words(const NewMemory& memory, MemoryWords& words) {
+  const auto language = language_of(memory.language);
+  if (!language) {
+    return fail(Errc::invalid_argument, fmt::format("no language is named \"{}\"; there are: {}",
+                                                    memory.language, language_list()));
+  }
+  const ContentType type = memory.payload ? memory.payload->content_type : memory.content_type;
+  const std::string_view text = memory.payload ? memory.payload->head : memory.content;
+  find_words(type == ContentType::text ? text : std::string_view{}, memory.metadata, *language,
+             words);
+  return {};
+}
+
 Status check_edge(const NewEdge& edge) {
   AEON_TRY(check_name(edge.type, "edge type", false));
   AEON_TRY(check_interval(edge.valid_from, edge.valid_to));
@@ -183,6 +196,7 @@ Status check_edge(const NewEdge& edge) {
 struct OperationCheck {
   KnownSpaces& spaces;
   std::vector<PreparedRow>& rows;
+  MemoryWords& words;
   Status operator()(const SpaceSpec& spec) const {
     AEON_TRY(check_space(spec));
     return spaces.add(spec);
@@ -192,10 +206,12 @@ struct OperationCheck {
   }
   Status operator()(const NewMemory& memory) const {
     AEON_TRY(check_memory(memory));
+    AEON_TRY(prepare_words(memory, words));
     return prepare_rows(memory, spaces, rows);
   }
   Status operator()(const Supersede& supersede) const {
     AEON_TRY(check_memory(supersede.next));
+    AEON_TRY(prepare_words(supersede.next, words));
     return prepare_rows(supersede.next, spaces, rows);
   }
   Status operator()(const Forget&) const { return {}; }
@@ -215,9 +231,11 @@ struct RecordSize {
   static constexpr std::size_t kFixed = 96;
   static constexpr std::size_t kLinkBytes = 128;
   const std::vector<PreparedRow>& rows;
+  const MemoryWords& words;
   std::size_t operator()(const NewMemory& memory) const {
     std::size_t bytes =
         2 * kFixed + memory.content.size() + memory.metadata.size() + 2 * memory.key.size();
+    for (const MemoryWords::Term& term : words.terms) bytes += 2 + std::size_t{term.length};
     for (const PreparedRow& row : rows) {
       bytes += kFixed + row.row.codes.size() + row.row.precise.size() + kLinkBytes;
     }
@@ -292,14 +310,17 @@ Result<PreparedBatch> prepare(Batch batch, const Catalog& catalog, CommitNumber 
   PreparedBatch prepared;
   prepared.batch = std::move(batch);
   prepared.rows.resize(prepared.batch.operations().size());
+  prepared.words.resize(prepared.batch.operations().size());
   prepared.reclaiming = true;
   KnownSpaces spaces(catalog, commit);
   std::size_t index = 0;
   for (const Batch::Operation& operation : prepared.batch.operations()) {
-    AEON_TRY(std::visit(OperationCheck{spaces, prepared.rows[index]}, operation));
+    AEON_TRY(
+        std::visit(OperationCheck{spaces, prepared.rows[index], prepared.words[index]}, operation));
     prepared.reclaiming = prepared.reclaiming && (std::holds_alternative<Forget>(operation) ||
                                                   std::holds_alternative<Erase>(operation));
-    prepared.payload_bytes += std::visit(RecordSize{prepared.rows[index]}, operation);
+    prepared.payload_bytes +=
+        std::visit(RecordSize{prepared.rows[index], prepared.words[index]}, operation);
     ++index;
   }
   return prepared;

@@ -10,6 +10,7 @@
 #include "engine/links.hpp"
 #include "engine/model.hpp"
 #include "engine/row_block.hpp"
+#include "engine/words/memory_words.hpp"
 #include "storage/result.hpp"
 
 namespace aeon::engine {
@@ -26,7 +27,8 @@ struct PreparedBatch {
   Batch batch;
   // Rows of the i-th operation (a NewMemory or a Supersede); empty for the others.
   std::vector<std::vector<PreparedRow>> rows;
-  std::size_t payload_bytes = 0;  // about what the commit's record takes
+  std::vector<MemoryWords> words;  // of the i-th operation; empty where it has none
+  std::size_t payload_bytes = 0;   // about what the commit's record takes
   // Nothing but forgetting: may use the space that is kept back for a full disk.
   bool reclaiming = false;
 };

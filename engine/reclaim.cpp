@@ -165,7 +165,9 @@ bool Reclaim::keeps(std::string_view key, std::string_view value) {
       const bool hidden = walk_.is_hidden(user_key, commit, old);
       return !hidden && !(scope_.whole && old && value.empty()) && !is_dead(decoder.u64());
     }
+    case Table::word_counts:
     case Table::settings: return !walk_.is_hidden(user_key, commit, old);
+    case Table::terms:  // words/word_settler.hpp leaves out postings
     case Table::names:
     case Table::names_by_id:
     case Table::spaces: return true;
@@ -232,6 +234,17 @@ void Reclaim::drop_rows(PartitionSources& sources, std::vector<NodeLinks>& gone)
   std::vector<NodeLinks> left;
   for (const NodeLinks& links : sources.links) (went(links) ? gone : left).push_back(links);
   sources.links = std::move(left);
+}
+
+std::function<bool(std::uint32_t, const Document&)> Reclaim::dead_documents(
+    const PartitionSources& rows) const {
+  std::vector<std::uint32_t> ended;
+  for (const EndEntry& end : rows.ends) {
+    if (end.space == kDocumentSpace && end.commit <= scope_.horizon) ended.push_back(end.node);
+  }
+  return [this, ended = std::move(ended)](std::uint32_t number, const Document& document) {
+    return std::ranges::binary_search(ended, number) || is_erased(document.id);
+  };
 }
 
 void Reclaim::drop_headers(std::vector<wal::CommitHeader>& headers, SegmentHistory& history) const {

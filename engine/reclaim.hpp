@@ -16,6 +16,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -24,6 +25,7 @@
 
 #include "engine/partition_writer.hpp"
 #include "engine/version_record.hpp"
+#include "engine/words/document.hpp"
 #include "storage/blob_reader.hpp"
 #include "storage/manifest.hpp"
 #include "storage/run_set.hpp"
@@ -63,6 +65,10 @@ class Reclaim {
   // Leaves out rows that ended, and the ends that this makes needless. The links of rows that went
   // are moved to `gone`, by space and node.
   void drop_rows(PartitionSources& rows, std::vector<NodeLinks>& gone) const;
+  // Which documents go (words/word_settler.hpp). Before drop_rows(), while all ends are there; for
+  // as long as this lives.
+  [[nodiscard]] std::function<bool(std::uint32_t, const Document&)> dead_documents(
+      const PartitionSources& rows) const;
   // Leaves out headers that nobody can ask for; where erased versions came from, the salts.
   void drop_headers(std::vector<wal::CommitHeader>& headers, SegmentHistory& history) const;
 

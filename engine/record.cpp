@@ -137,6 +137,38 @@ void RecordWriter::links(const LinksOperation& operation) {
   close(OperationKind::links);
 }
 
+void RecordWriter::words(const MemoryWords& words, TimeNs event_time) {
+  constexpr std::size_t kBytesATerm = 8;
+  const Place place = open(OperationKind::words, kBytesATerm * words.terms.size());
+  encode_words(out_, words, event_time);
+  close(OperationKind::words, place);
+}
+
+void encode_word_counts(std::string& out, const WordCounts& counts) {
+  Encoder encoder(out);
+  encoder.varint(counts.documents);
+  encoder.varint(counts.words);
+}
+
+bool decode_word_counts(std::string_view value, WordCounts& counts) {
+  Decoder decoder(value);
+  counts.documents = decoder.varint();
+  counts.words = decoder.varint();
+  return decoder.ok() && decoder.at_end();
+}
+
+void RecordWriter::word_counts(const WordCountsOperation& operation) {
+  Encoder(body_).varint(operation.tenant);
+  encode_word_counts(body_, operation.counts);
+  close(OperationKind::word_counts);
+}
+
+bool parse_word_counts(std::string_view body, WordCountsOperation& operation) {
+  Decoder decoder(body);
+  return decode_number(decoder, operation.tenant) &&
+         decode_word_counts(decoder.rest(), operation.counts);
+}
+
 void RecordWriter::end(const EndOperation& operation) {
   Encoder encoder(body_);
   encoder.varint(operation.id);
@@ -199,7 +231,7 @@ bool RecordReader::next(OperationKind& kind, std::string_view& body) noexcept {
   }
   kind = static_cast<OperationKind>(decoder_.fixed<std::uint8_t>());
   body = decoder_.bytes();
-  ok_ = decoder_.ok() && kind >= OperationKind::space && kind <= OperationKind::expiry;
+  ok_ = decoder_.ok() && kind >= OperationKind::space && kind <= OperationKind::word_counts;
   return ok_;
 }
 

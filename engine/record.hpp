@@ -12,24 +12,27 @@
 #include "engine/links.hpp"
 #include "engine/row_block.hpp"
 #include "engine/version_record.hpp"
+#include "engine/words/memory_words.hpp"
 #include "graph/keys.hpp"
 
 namespace aeon::engine {
 
 // Persisted: never reuse a number; 0 is invalid. Each operation is [kind u8][length varint][body].
 enum class OperationKind : std::uint8_t {
-  space = 1,        // a space is made
-  name = 2,         // a tenant, session, kind or edge type gets its number
-  version = 3,      // a new memory, or a new version of one
-  row = 4,          // a vector of the version before it
-  end = 5,          // a memory is forgotten or erased
-  key = 6,          // a unique key names a memory, or nothing any more
-  session_end = 7,  // the newest event of a session
-  edge = 8,         // an edge is made, changed or ended
-  rotate = 9,       // everything up to here can be settled: RAM tails are frozen
-  links = 10,       // the neighbours of a row, and what it changes at them
-  setting = 12,     // what a palace is told once
-  expiry = 13,      // a memory is to end at a time, or no longer at that time
+  space = 1,         // a space is made
+  name = 2,          // a tenant, session, kind or edge type gets its number
+  version = 3,       // a new memory, or a new version of one
+  row = 4,           // a vector of the version before it
+  end = 5,           // a memory is forgotten or erased
+  key = 6,           // a unique key names a memory, or nothing any more
+  session_end = 7,   // the newest event of a session
+  edge = 8,          // an edge is made, changed or ended
+  rotate = 9,        // everything up to here can be settled: RAM tails are frozen
+  links = 10,        // the neighbours of a row, and what it changes at them
+  words = 11,        // the terms of the version before it
+  setting = 12,      // what a palace is told once
+  expiry = 13,       // a memory is to end at a time, or no longer at that time
+  word_counts = 14,  // the visible documents of a tenant, and their words
 };
 
 // Bit i of a commit header's `kinds` says that the payload holds operations of kind i.
@@ -68,6 +71,16 @@ struct EndOperation {
   bool erased = false;      // not only forgotten
   std::vector<RowName> ended;
 };
+// What a tenant has that is found by words, once the commit has taken effect.
+struct WordCounts {
+  std::uint64_t documents = 0;
+  std::uint64_t words = 0;
+  friend bool operator==(const WordCounts&, const WordCounts&) = default;
+};
+struct WordCountsOperation {
+  std::uint32_t tenant = 0;
+  WordCounts counts;
+};
 struct KeyOperation {
   std::uint32_t tenant = 0;
   std::uint64_t id = 0;  // 0: the key is free again; kErasedId: and is to vanish
@@ -105,6 +118,8 @@ class RecordWriter {
   void version(const VersionOperation& operation, const VersionRecord& record);  // record in place
   void row(const RowOperation& operation);
   void links(const LinksOperation& operation);
+  void words(const MemoryWords& words, TimeNs event_time);
+  void word_counts(const WordCountsOperation& operation);
   void end(const EndOperation& operation);
   void key(const KeyOperation& operation);
   void session_end(const SessionEndOperation& operation);
@@ -157,6 +172,10 @@ void encode_space(std::string& out, const SpaceSpec& spec);
 [[nodiscard]] bool parse_row_data(std::string_view rest, std::uint32_t dimension,
                                   Precision precision, RowData& row);
 [[nodiscard]] bool parse_links(std::string_view body, LinksOperation& operation);
+// The body of a `words` operation is read by decode_words().
+void encode_word_counts(std::string& out, const WordCounts& counts);
+[[nodiscard]] bool decode_word_counts(std::string_view value, WordCounts& counts);
+[[nodiscard]] bool parse_word_counts(std::string_view body, WordCountsOperation& operation);
 [[nodiscard]] bool parse_end(std::string_view body, EndOperation& operation);
 [[nodiscard]] bool parse_key(std::string_view body, KeyOperation& operation);
 [[nodiscard]] bool parse_session_end(std::string_view body, SessionEndOperation& operation);

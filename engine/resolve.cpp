@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "engine/line.hpp"
+#include "engine/words/document.hpp"
 
 namespace aeon::engine {
 
@@ -102,6 +103,7 @@ class Resolver {
     AEON_ASSIGN(const VersionState* found, draft_.version(id));
     if (found == nullptr || (!found->visible && (!erase || found->erased))) return unknown_id(id);
     VersionState state = *found;
+    AEON_TRY(end_document(state, state.rows));
     writer_.end({.id = id,
                  .tenant = state.tenant,
                  .was_visible = state.visible,
@@ -221,6 +223,7 @@ class Resolver {
     VersionOperation operation;
     operation.id = id;
     operation.ended = std::move(state.rows);
+    AEON_TRY(end_document(state, operation.ended));
     operation.old_time = state.event_time;
     state.rows.clear();
     return write_version(memory, operation, std::move(state));
@@ -251,6 +254,11 @@ class Resolver {
       AEON_ASSIGN(const RowName name, next_row(row.space));
       record.rows.push_back(name);
     }
+    const MemoryWords& words = prepared_.words[index_];
+    if (!words.empty()) {
+      AEON_ASSIGN(record.document, next_document(state.tenant, words));
+      record.document->from_head = memory.payload.has_value();
+    }
     operation.leaves_time =
         !operation.is_new && record.session != 0 && operation.old_time != record.event_time;
     writer_.version(operation, record);
@@ -259,6 +267,7 @@ class Resolver {
       writer_.row({record.rows[i], row.row.data()});
       write_links(record.rows[i], row);
     }
+    if (record.document) writer_.words(words, record.event_time);
     if (state.expires != record.expires) {
       if (state.expires != kEndOfTime) writer_.expiry({operation.id, state.expires, false});
       if (record.expires != kEndOfTime) writer_.expiry({operation.id, record.expires, true});
@@ -269,6 +278,7 @@ class Resolver {
     state.commit = commit_;
     state.event_time = record.event_time;
     state.rows = std::move(record.rows);
+    state.document = record.document;
     draft_.set_version(operation.id, std::move(state));
     return {};
   }
@@ -313,12 +323,43 @@ class Resolver {
     return RowName{space, next++};
   }
 
+  Result<DocumentName> next_document(std::uint32_t tenant, const MemoryWords& words) {
+    std::uint32_t& next = draft_.counters().next_document;
+    if (next == UINT32_MAX) {
+      return fail(Errc::too_large,
+                  fmt::format("the palace has used all its {} document numbers", UINT32_MAX));
+    }
+    AEON_ASSIGN(WordCounts counts, draft_.word_counts(tenant));
+    ++counts.documents;
+    counts.words += words.length;
+    draft_.set_word_counts(tenant, counts);
+    return DocumentName{.number = next++,
+                        .words = words.length,
+                        .analyzer = kAnalyzer,
+                        .language = static_cast<std::uint8_t>(words.language)};
+  }
+
+  // The document of a version that ends ends with its rows.
+  Status end_document(VersionState& state, std::vector<RowName>& ended) {
+    if (!state.document) return {};
+    ended.push_back({kDocumentSpace, state.document->number});
+    AEON_ASSIGN(WordCounts counts, draft_.word_counts(state.tenant));
+    counts.documents -= std::min<std::uint64_t>(counts.documents, 1);
+    counts.words -= std::min<std::uint64_t>(counts.words, state.document->words);
+    draft_.set_word_counts(state.tenant, counts);
+    state.document.reset();
+    return {};
+  }
+
   // Keys, session ends and edges once each, as the commit leaves them.
   void write_ends() {
     for (const auto& [key, owner] : draft_.keys()) writer_.key({key.first, owner, key.second});
     for (const auto& [line, id] : draft_.session_ends()) {
       writer_.session_end(
           {static_cast<std::uint32_t>(line >> 32), static_cast<std::uint32_t>(line), id});
+    }
+    for (const auto& [tenant, counts] : draft_.word_counts()) {
+      writer_.word_counts({tenant, counts});
     }
     for (const auto& [edge, change] : draft_.edges()) {
       if (!change.existed && !change.exists) continue;

@@ -20,16 +20,23 @@ bool is_version(std::string_view key) {
 
 }  // namespace
 
-Status RunSettler::copy(const storage::RunSet& runs, storage::RunBuilder& builder) {
+Status RunSettler::copy(const storage::RunSet& runs, storage::RunBuilder& builder,
+                        WordSettler& words) {
   AEON_TRY(open_blobs(runs));
   storage::MergedCursor cursor(runs);
   for (cursor.seek_first(); cursor.valid(); cursor.next()) {
     std::string_view value = cursor.value();
+    if (is_term_key(cursor.key())) {
+      AEON_TRY(words.take(cursor.key(), value, builder));
+      continue;
+    }
     if (!stays(cursor.key(), value)) continue;
+    AEON_TRY(words.pass(cursor.key(), builder));
     if (is_version(cursor.key())) AEON_TRY(move_content(value));
     AEON_TRY(builder.add(cursor.key(), value));
   }
-  return cursor.status();
+  AEON_TRY(cursor.status());
+  return words.pass({}, builder);
 }
 
 Result<std::optional<storage::BlobFileInfo>> RunSettler::finish() {

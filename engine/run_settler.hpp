@@ -11,6 +11,7 @@
 
 #include "engine/reclaim.hpp"
 #include "engine/version_record.hpp"
+#include "engine/words/word_settler.hpp"
 #include "storage/blob_reader.hpp"
 #include "storage/blob_writer.hpp"
 #include "storage/manifest.hpp"
@@ -40,8 +41,9 @@ class RunSettler {
         blob_number_(blob_number),
         sources_(sources) {}
 
-  // Errors: damaged, those of the writers.
-  [[nodiscard]] Status copy(const storage::RunSet& runs, storage::RunBuilder& builder);
+  // `words` adds its entries where they belong. Errors: damaged, those of the writers.
+  [[nodiscard]] Status copy(const storage::RunSet& runs, storage::RunBuilder& builder,
+                            WordSettler& words);
   // The blob file that was written, synced.
   [[nodiscard]] Result<std::optional<storage::BlobFileInfo>> finish();
 

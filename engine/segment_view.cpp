@@ -43,6 +43,7 @@ Result<std::shared_ptr<const SegmentView>> SegmentView::open(storage::Os& os,
   if (!history.empty()) view->history_ = history.front();
   AEON_TRY(view->open_partitions());
   AEON_TRY(view->open_nodes());
+  AEON_ASSIGN(view->words_, WordSegment::open(segment));
   const storage::Section* ends = segment.find(storage::SectionKind::cluster_ends);
   if (ends != nullptr) {
     view->ends_offset_ = ends->offset;

@@ -16,6 +16,7 @@
 #include "engine/partition.hpp"
 #include "engine/partition_writer.hpp"
 #include "engine/reclaim.hpp"
+#include "engine/words/word_segment.hpp"
 #include "storage/run.hpp"
 #include "storage/segment.hpp"
 #include "wal/commit_header.hpp"
@@ -87,6 +88,7 @@ class SegmentView {
   [[nodiscard]] const SegmentHistory& history() const noexcept { return history_; }
   // All settled ends, checked. Errors: damaged.
   [[nodiscard]] Result<std::span<const EndEntry>> ends() const;
+  [[nodiscard]] const WordSegment& words() const noexcept { return words_; }
   [[nodiscard]] bool has_ends() const noexcept { return ends_count_ != 0; }
   // The commit that ended the node according to this segment, or 0; `damaged` when a page that
   // would tell is bad.
@@ -106,6 +108,7 @@ class SegmentView {
                                           bool& damaged) const noexcept;
 
   SegmentHistory history_;
+  WordSegment words_;
   std::vector<PartitionView> partitions_;
   std::vector<Nodes> nodes_;
   std::span<const ClusterEntry> clusters_;

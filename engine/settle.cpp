@@ -72,9 +72,12 @@ Result<SettledFiles> write_files(storage::Os& os, const std::string& directory,
                                              number, sources.first_commit, sources.last_commit));
   AEON_ASSIGN(storage::RunBuilder builder, storage::RunBuilder::create(*writer));
   RunSettler settler(os, directory, palace, number + 1, sources.contents);
-  AEON_TRY(settler.copy(sources.runs, builder));
+  WordSettler words(sources.words, sources.last_commit);
+  AEON_TRY(words.begin());
+  AEON_TRY(settler.copy(sources.runs, builder, words));
   AEON_TRY(builder.finish());
   AEON_TRY(write_partitions(*writer, sources.rows));
+  AEON_TRY(words.write_documents(*writer));
   AEON_TRY(write_array(*writer, storage::SectionKind::commit_headers, sources.headers));
   AEON_TRY(write_array(*writer, storage::SectionKind::history, std::vector{sources.history}));
   AEON_ASSIGN(files.blobs, settler.finish());
@@ -96,6 +99,7 @@ SettleSources sources_of(std::span<const std::shared_ptr<Tail>> tails, const Cat
     const std::vector<EndEntry> ends = tail->ends();
     sources.rows.ends.insert(sources.rows.ends.end(), ends.begin(), ends.end());
     sources.headers.insert(sources.headers.end(), tail->headers().begin(), tail->headers().end());
+    sources.words.tails.push_back(&tail->words());
   }
   for (auto tail = tails.rbegin(); tail != tails.rend(); ++tail) {
     sources.runs.add((*tail)->keyed());
@@ -139,6 +143,7 @@ Result<SettleSources> sources_of(std::span<const std::shared_ptr<const SegmentVi
     AEON_ASSIGN(const auto headers, segment->headers());
     sources.headers.insert(sources.headers.end(), headers.begin(), headers.end());
     add_history(sources.history, segment->history());
+    sources.words.segments.push_back(&segment->words());
   }
   for (auto segment = segments.rbegin(); segment != segments.rend(); ++segment) {
     sources.runs.add((*segment)->run());
@@ -156,6 +161,7 @@ Status leave_out(SettleSources& sources, Reclaim& reclaim,
                  const std::vector<storage::BlobFileInfo>& blobs) {
   AEON_TRY(reclaim.plan(sources.runs));
   reclaim.plan_blobs(blobs);
+  sources.words.is_dead = reclaim.dead_documents(sources.rows);
   reclaim.drop_rows(sources.rows, sources.rows.gone);
   sources.rows.whole = reclaim.scope().whole;
   reclaim.drop_headers(sources.headers, sources.history);

@@ -12,6 +12,7 @@
 #include "engine/run_settler.hpp"
 #include "engine/segment_view.hpp"
 #include "engine/tail.hpp"
+#include "engine/words/word_settler.hpp"
 #include "storage/blob_writer.hpp"
 #include "storage/manifest.hpp"
 #include "storage/run_set.hpp"
@@ -27,6 +28,7 @@ struct SettleSources {
   storage::RunSet runs;
   ContentSources contents;
   PartitionSources rows;
+  WordSources words;
   std::vector<wal::CommitHeader> headers;
   SegmentHistory history;
 };

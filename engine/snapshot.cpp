@@ -10,6 +10,7 @@
 #include "engine/prepare.hpp"
 #include "engine/search.hpp"
 #include "engine/store.hpp"
+#include "engine/text_recall.hpp"
 #include "storage/visible_cursor.hpp"
 
 namespace aeon {
@@ -74,7 +75,6 @@ Result<std::span<const float>> vector_of(const Query& query, const SpaceSpec& sp
     AEON_TRY(engine::check_vector(query.vector, query.model, spec, "the query vector"));
     return query.vector;
   }
-  AEON_TRY(engine::check_text(query.text, "the query text"));
   if (spec.model != kLexicalModel) {
     return fail(Errc::model_mismatch,
                 fmt::format("space \"{}\" takes vectors of \"{}\"; the built-in embedder makes "
@@ -90,6 +90,43 @@ void clear(Answer& answer, CommitNumber commit) {
   answer.partial = false;
   answer.exact = true;
   answer.rows_scanned = 0;
+  answer.postings_scanned = 0;
+  answer.marks.clear();
+}
+
+// A recall that a text takes part in.
+Status search_by_text(const Reading& reading, const Query& query, const engine::VectorSearch& like,
+                      bool with_vector, Answer& answer) {
+  const auto language = engine::language_of(query.language);
+  if (!language) {
+    return fail(Errc::invalid_argument, fmt::format("no language is named \"{}\"; there are: {}",
+                                                    query.language, engine::language_list()));
+  }
+  AEON_TRY(engine::check_preset(query.preset));
+  engine::TextRecall recall{.text = query.text,
+                            .language = *language,
+                            .preset = &query.preset,
+                            .explain = query.explain,
+                            .words = {.tenant = like.tenant,
+                                      .k = query.k,
+                                      .session = like.session,
+                                      .kind = like.kind,
+                                      .since = query.since,
+                                      .until = query.until,
+                                      .filter = like.filter},
+                            .vector = with_vector ? &like : nullptr};
+  return engine::recall_text(reading, recall, answer);
+}
+
+// A text asks by words, unless it stands for a vector: where a space is named and no vector is
+// given, or there are no words, as in what formats before version 3 stored.
+Result<bool> asks_by_words(const Reading& reading, const Query& query, std::uint32_t tenant) {
+  if (query.text.empty()) return false;
+  if (!query.vector.empty()) return true;
+  if (!query.space.empty()) return false;
+  if (reading.catalog.lexical(reading.commit) == nullptr) return true;
+  AEON_ASSIGN(const engine::WordCounts counts, reading.word_counts(tenant));
+  return counts.documents != 0;
 }
 
 // Look-ups on one thread share it, so that a warm one allocates nothing.
@@ -139,20 +176,25 @@ Status Snapshot::recall(const Query& query, Answer& answer) const {
                 fmt::format("the target recall is {}; it must be above 0 and at most 1",
                             query.target_recall));
   }
+  if (query.text.size() > kMaxQueryBytes) {
+    return fail(Errc::too_large, fmt::format("the query text has {} bytes; at most {} are read",
+                                             query.text.size(), kMaxQueryBytes));
+  }
+  AEON_TRY(engine::check_text(query.text, "the query text"));
   engine::VectorSearch search;
-  AEON_ASSIGN(search.space, space_of(reading, query.space));
   AEON_ASSIGN(search.tenant, reading.tenant_number(query.tenant));
-  AEON_ASSIGN(search.vector, vector_of(query, search.space->spec));
-  search.k = query.k;
-  search.recall = query.target_recall;
-  search.since = query.since;
-  search.until = query.until;
+  AEON_ASSIGN(const bool by_words, asks_by_words(reading, query, search.tenant));
+  const bool by_vector = !by_words || !query.vector.empty();
+  if (by_vector) {
+    AEON_ASSIGN(search.space, space_of(reading, query.space));
+    AEON_ASSIGN(search.vector, vector_of(query, search.space->spec));
+  }
   std::unique_ptr<engine::Filter> filter;
   if (!query.filter.empty()) {
     AEON_ASSIGN(filter, engine::Filter::parse(query.filter));
     search.filter = filter.get();
   }
-  bool nothing = search.vector.empty();
+  bool nothing = !by_words && search.vector.empty();
   if (!query.session.empty()) {
     AEON_ASSIGN(search.session,
                 reading.number_of(NameClass::session, search.tenant, query.session));
@@ -162,9 +204,18 @@ Status Snapshot::recall(const Query& query, Answer& answer) const {
     AEON_ASSIGN(search.kind, reading.number_of(NameClass::kind, 0, query.kind));
     nothing = nothing || search.kind == 0;
   }
-  if (!nothing) return search_living(reading, search, answer);
-  clear(answer, commit_);
-  return {};
+  if (nothing) {
+    clear(answer, commit_);
+    return {};
+  }
+  search.k = query.k;
+  search.recall = query.target_recall;
+  search.since = query.since;
+  search.until = query.until;
+  if (by_words) return search_by_text(reading, query, search, by_vector, answer);
+  answer.postings_scanned = 0;
+  answer.marks.clear();
+  return search_living(reading, search, answer);
 }
 
 namespace {
@@ -199,6 +250,11 @@ Status Snapshot::get(MemoryId id, Memory& memory, bool with_vectors) const {
   memory.key = record.key;
   memory.content_type = record.content_type;
   memory.metadata = record.metadata;
+  memory.language.clear();
+  if (record.document) {
+    memory.language =
+        engine::language_name(static_cast<engine::Language>(record.document->language));
+  }
   memory.event_time = record.event_time;
   memory.commit_time = record.commit_time;
   memory.valid_from = record.valid_from;

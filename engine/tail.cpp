@@ -47,7 +47,7 @@ RowTail* Tail::find_or_add(const SpaceInfo& space, std::uint32_t tenant) {
 }
 
 SpaceTail& Tail::space_of_writer(std::uint32_t space) {
-  assert(space >= 1 && space <= kMaxSpaces);
+  assert(space <= kMaxSpaces);
   SpaceTail* tail = spaces_[space].load(std::memory_order_relaxed);  // only the writer stores
   if (tail == nullptr) {
     space_tails_.push_back(std::make_unique<SpaceTail>(space));

@@ -18,6 +18,7 @@
 #include "engine/row_tail.hpp"
 #include "engine/space_tail.hpp"
 #include "engine/version_record.hpp"
+#include "engine/words/word_tail.hpp"
 #include "storage/arena.hpp"
 #include "storage/checksum.hpp"
 #include "storage/run_tail.hpp"
@@ -38,13 +39,15 @@ class Tail {
   [[nodiscard]] const SpaceTail* space(std::uint32_t space) const noexcept {
     return spaces_[space].load(std::memory_order_acquire);  // (2)
   }
+  [[nodiscard]] const WordTail& words() const noexcept { return words_; }
   // The commit that ended the node, or 0.
   [[nodiscard]] std::uint64_t ended_at(std::uint32_t space, std::uint32_t node) const noexcept {
     const SpaceTail* tail = this->space(space);
     return tail == nullptr ? 0 : tail->ended_at(node);
   }
   [[nodiscard]] std::uint64_t bytes() const noexcept {
-    return arena_.committed_bytes() + keyed_.memory_bytes() + partitions_.memory_bytes();
+    return arena_.committed_bytes() + keyed_.memory_bytes() + partitions_.memory_bytes() +
+           words_.memory_bytes();
   }
   [[nodiscard]] CommitNumber first_commit() const noexcept { return first_commit_; }
 
@@ -57,6 +60,12 @@ class Tail {
   [[nodiscard]] LiveLinks* edit_links(RowName name, std::span<const std::uint32_t> before);
   // The row, which must be here, becomes a landmark (row_tail.hpp).
   [[nodiscard]] bool add_landmark(RowName name);
+  [[nodiscard]] bool add_document(std::uint32_t number, const Document& document) {
+    return words_.add_document(arena_, number, document);
+  }
+  [[nodiscard]] bool add_term(std::string_view term, std::uint8_t times) {
+    return words_.add_term(arena_, term, times);
+  }
   void add_header(const wal::CommitHeader& header) { headers_.push_back(header); }
   void freeze(const Counters& counters) { counters_ = counters; }
 
@@ -81,12 +90,14 @@ class Tail {
   static constexpr std::size_t kPartitionReserveBytes = std::size_t{1} << 30;
 
   const CommitNumber first_commit_;
-  storage::Arena arena_{kReserveBytes};  // of rows, ends and links
+  storage::Arena arena_{kReserveBytes};  // of rows, ends, links and words
   storage::RunTail keyed_{kReserveBytes};
   // (space, tenant) -> RowTail*, the pointer's bytes as the value.
   storage::RunTail partitions_{kPartitionReserveBytes};
+  WordTail words_;
   std::vector<std::unique_ptr<RowTail>> row_tails_;  // owned; writer only
-  // By space number. (1) the store in space_of_writer() synchronizes-with (2).
+  // By space number; 0 is for documents, of which it holds the ends. (1) the store in
+  // space_of_writer() synchronizes-with (2).
   std::array<std::atomic<SpaceTail*>, kMaxSpaces + 1> spaces_{};
   std::vector<std::unique_ptr<SpaceTail>> space_tails_;  // owned; writer only
   std::vector<wal::CommitHeader> headers_;               // writer only until frozen

@@ -7,6 +7,7 @@
 #include "engine/engine_state.hpp"
 #include "engine/find_row.hpp"
 #include "engine/store.hpp"
+#include "engine/words/word_verifier.hpp"
 #include "graph/trace.hpp"
 #include "storage/merged_cursor.hpp"
 #include "storage/visible_cursor.hpp"
@@ -26,7 +27,7 @@ class Verifier {
     std::vector<const RowTail*> rows;
   };
   Verifier(const Reading& reading, const TailParts& tails, VerifyReport& report)
-      : reading_(reading), tails_(tails), report_(report) {}
+      : reading_(reading), tails_(tails), report_(report), words_(reading) {}
 
   void run(storage::PalaceUuid palace) {
     check_segments();
@@ -34,6 +35,7 @@ class Verifier {
     check_headers(palace);
     check_versions();
     check_rows();
+    for (std::string& what : words_.check_index()) add(std::move(what));
     check_keys();
     check_edges(storage::Table::edges_out, graph::Way::out);
     check_edges(storage::Table::edges_in, graph::Way::in);
@@ -137,6 +139,9 @@ class Verifier {
   void check_version(MemoryId id, CommitNumber version) {
     if (const Status content = reading_.read_content(record_, content_); !content) {
       add(fmt::format("memory {}: {}", id, content.error().message));
+    } else if (std::string wrong = words_.check_version(id, version, record_, content_);
+               !wrong.empty()) {
+      add(std::move(wrong));
     }
     for (const RowName& name : record_.rows) {
       ++rows_named_;
@@ -266,6 +271,7 @@ class Verifier {
   const Reading& reading_;
   const TailParts& tails_;
   VerifyReport& report_;
+  WordVerifier words_;
   VersionRecord record_;
   std::string content_;
   std::string key_;

@@ -26,7 +26,8 @@ enum Presence : std::uint64_t {
   kBlob = 1U << 12,
   kRows = 1U << 13,
   kErased = 1U << 14,
-  kKnown = (1U << 15) - 1,
+  kDocument = 1U << 15,
+  kKnown = (1U << 16) - 1,
 };
 
 std::uint64_t presence_of(const VersionRecord& r) {
@@ -47,6 +48,7 @@ std::uint64_t presence_of(const VersionRecord& r) {
   set(r.blob.has_value(), kBlob);
   set(!r.rows.empty(), kRows);
   set(r.erased, kErased);
+  set(r.document.has_value(), kDocument);
   return bits;
 }
 
@@ -68,6 +70,30 @@ bool decode_rows(storage::Decoder& decoder, std::vector<RowName>& rows) {
     rows.push_back({static_cast<std::uint32_t>(space), static_cast<std::uint32_t>(node)});
   }
   return true;
+}
+
+constexpr std::uint8_t kFromHead = 0x80;  // beside the number of the language
+
+void encode_document(storage::Encoder& encoder, const DocumentName& document) {
+  encoder.varint(document.number);
+  encoder.varint(document.words);
+  encoder.fixed(document.analyzer);
+  encoder.fixed(
+      static_cast<std::uint8_t>(document.language | (document.from_head ? kFromHead : 0)));
+}
+
+bool decode_document(storage::Decoder& decoder, std::optional<DocumentName>& document) {
+  const std::uint64_t number = decoder.varint();
+  const std::uint64_t words = decoder.varint();
+  if (number > UINT32_MAX || words > UINT32_MAX) return false;
+  DocumentName& name = document.emplace();
+  name.number = static_cast<std::uint32_t>(number);
+  name.words = static_cast<std::uint32_t>(words);
+  name.analyzer = decoder.fixed<std::uint8_t>();
+  const auto language = decoder.fixed<std::uint8_t>();
+  name.language = static_cast<std::uint8_t>(language & ~kFromHead);
+  name.from_head = (language & kFromHead) != 0;
+  return decoder.ok();
 }
 
 }  // namespace
@@ -97,6 +123,7 @@ void encode_version(std::string& out, const VersionRecord& r) {
   if (bits & kContent) encoder.bytes(r.content);
   if (bits & kBlob) storage::encode(*r.blob, encoder);
   if (bits & kRows) encode_rows(encoder, r.rows);
+  if (bits & kDocument) encode_document(encoder, *r.document);
 }
 
 bool decode_version(std::string_view value, VersionRecord& r) {
@@ -128,6 +155,7 @@ bool decode_version(std::string_view value, VersionRecord& r) {
   if (bits & kContent) r.content = decoder.bytes();
   if (bits & kBlob) r.blob = storage::decode_blob_ref(decoder);
   if ((bits & kRows) && !decode_rows(decoder, r.rows)) return false;
+  if ((bits & kDocument) && !decode_document(decoder, r.document)) return false;
   return decoder.ok() && decoder.at_end();
 }
 

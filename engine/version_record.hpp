@@ -20,6 +20,17 @@ struct RowName {
   friend bool operator==(const RowName&, const RowName&) = default;
 };
 
+// A version's words (words/document.hpp): the document, how many words it has, and how they were
+// found.
+struct DocumentName {
+  std::uint32_t number = 0;
+  std::uint32_t words = 0;
+  std::uint8_t analyzer = 0;
+  std::uint8_t language = 0;
+  bool from_head = false;  // only the first bytes of a stored payload were looked at
+  friend bool operator==(const DocumentName&, const DocumentName&) = default;
+};
+
 // Views point into the bytes that were decoded, or at the caller's strings when encoding.
 struct VersionRecord {
   bool live = true;     // false: the memory was forgotten by this commit; only `tenant` matters
@@ -39,12 +50,15 @@ struct VersionRecord {
   std::string_view content;              // whole content, or the preview when `blob` is set
   std::optional<storage::BlobRef> blob;  // set once settled, for content above the inline limit
   std::vector<RowName> rows;
+  std::optional<DocumentName> document;  // absent: nothing in it is found by words
 };
 
 // Settled content up to this size stays in the record; above, the record keeps a preview of
 // kPreviewBytes and the blob arena the whole.
 inline constexpr std::size_t kInlineContentBytes = 96;
 inline constexpr std::size_t kPreviewBytes = 48;
+// What is looked at of a payload's text, for its words and the built-in embedder.
+inline constexpr std::size_t kHeadBytes = std::size_t{64} << 10;
 
 [[nodiscard]] std::string_view preview_of(std::string_view content, ContentType type) noexcept;
 

@@ -52,6 +52,16 @@ CommitNumber Reading::ended_at(std::uint32_t space, std::uint32_t node,
   return ended <= commit ? ended : 0;
 }
 
+Result<WordCounts> Reading::word_counts(std::uint32_t tenant) const {
+  word_counts_key(scratch().key, tenant);
+  AEON_ASSIGN(const auto found, find(scratch().key, scratch().lookup));
+  WordCounts counts;
+  if (found && !decode_word_counts(found->value, counts)) {
+    return fail(Errc::damaged, "a count of words does not decode; run aeon verify");
+  }
+  return counts;
+}
+
 Result<std::uint32_t> Reading::number_of(NameClass kind, std::uint32_t parent,
                                          std::string_view name) const {
   name_key(scratch().key, kind, parent, name);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "engine/catalog.hpp"
+#include "engine/record.hpp"
 #include "engine/segment_view.hpp"
 #include "engine/tail.hpp"
 #include "engine/version_record.hpp"
@@ -85,6 +86,8 @@ struct Reading {
   [[nodiscard]] CommitNumber ended_at(std::uint32_t space, std::uint32_t node,
                                       bool& damaged) const noexcept;
 
+  // The visible documents of a tenant (words/document.hpp) and their words.
+  [[nodiscard]] Result<WordCounts> word_counts(std::uint32_t tenant) const;
   // The number of a name, or 0 when it has none at this instant.
   [[nodiscard]] Result<std::uint32_t> number_of(NameClass kind, std::uint32_t parent,
                                                 std::string_view name) const;

@@ -45,6 +45,10 @@ enum class SectionKind : std::uint32_t {
   node_places = 18,          // where a node's row lies
   link_lists = 19,           // the neighbours of a node
   history = 20,              // what the segment can no longer tell
+  word_documents = 32,       // what has words, by document number
+  word_lengths = 33,         // how many, a byte for each
+  word_blocks = 34,          // which document numbers are there
+  word_index = 35,           // how to read word_blocks
 };
 
 // Persisted. Both kinds share one container; they differ in name ("seg-N", "blob-N") and sections.

@@ -20,10 +20,12 @@ enum class Table : std::uint8_t {
   edges_out = 8,     // from, type, to -> edge record
   edges_in = 9,      // to, type, from -> edge record
   expiry = 11,       // expiry time, id -> live flag
+  terms = 13,        // tenant, term, first document -> postings
   settings = 14,     // setting -> value
   payloads = 15,     // blob file of a payload stored ahead -> the id that has it
+  word_counts = 16,  // tenant -> visible documents and their words
   // Held for what the design names and later formats fill:
-  // 10 content hash -> id, 12 tags -> id, 13 terms -> postings.
+  // 10 content hash -> id, 12 tags -> id.
 };
 
 inline KeyEncoder begin_key(std::string& out, Table table) {

@@ -89,16 +89,26 @@ class Reader {
       keys_.push_back(fmt::format("key {}", number));
     }
   }
-  // Four reads: a snapshot that is taken and given back, a lookup, a content and a recall in it.
-  // False when one of them fails.
+  // A snapshot that is taken and given back, and in it a lookup, a content, a recall by a vector,
+  // and now and then one by words and one by both; they take longer. False when one of them fails.
   bool round(std::uint64_t number) {
     vector_[number % kDimension] = static_cast<float>(number % 17) - 8.25F;
     const Snapshot snapshot = palace_.snapshot();
     const auto found = snapshot.find_key("", keys_[number % keys_.size()]);
     if (!found) return false;
     const auto content = snapshot.view_content(*found);
-    return content.has_value() && snapshot.recall(query_, answer_).has_value() &&
-           answer_.hits.size() == query_.k;
+    if (!content || !snapshot.recall(query_, answer_) || answer_.hits.size() != query_.k) {
+      return false;
+    }
+    if (number % 64 != 0) return true;
+    Query words{.text =
+                    number % 128 == 0 ? "contents of a place" : "+stays pl* \"in place\" content"};
+    words.preset = number % 192 == 0 ? kWordsPreset : kDialoguePreset;
+    if (!snapshot.recall(words, answer_) || answer_.hits.size() != words.k) return false;
+    words.vector = vector_;
+    words.model = query_.model;
+    words.space = query_.space;
+    return snapshot.recall(words, answer_) && answer_.hits.size() == words.k;
   }
 
  private:

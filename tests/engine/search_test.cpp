@@ -22,7 +22,7 @@ OpenOptions on(SimOs& os) {
 
 NewMemory memory(float x, const std::string& metadata) {
   NewMemory memory;
-  memory.content = "text";
+  memory.content = "...";  // no words, so that all ends are those of rows
   memory.embed = false;
   memory.metadata = metadata;
   memory.vectors.push_back({"v", {x, 1.0F}, ""});

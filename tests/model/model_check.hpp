@@ -23,6 +23,11 @@ enum class Reads { whole, damaged };
                                             std::uint64_t seed, int queries,
                                             Reads reads = Reads::whole);
 
+// The same of recalls by words: operators, options and scores. recall_difference() asks it as well.
+[[nodiscard]] std::string words_difference(const Snapshot& snapshot, const Model& model,
+                                           std::uint64_t seed, int queries,
+                                           Reads reads = Reads::whole);
+
 // The counts of the newest instant.
 [[nodiscard]] std::string stats_difference(const Stats& stats, const Model& model);
 

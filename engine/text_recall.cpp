@@ -1,0 +1,379 @@
+#include "engine/text_recall.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include "engine/filter.hpp"
+#include "engine/words/neighbours.hpp"
+#include "engine/words/session_scores.hpp"
+
+namespace aeon::engine {
+
+namespace {
+
+constexpr std::uint32_t kNoDocument = UINT32_MAX;
+
+struct Candidate {
+  MemoryId id = 0;
+  CommitNumber born = 0;
+  std::uint32_t document = kNoDocument;
+  std::uint32_t session = 0;
+  TimeNs time = 0;
+  float base = 0;  // of words and vector, on the scale that neighbours share in
+  float total = 0;
+  bool checked = true;  // it passed the query's filters
+  std::array<ChannelMark, kChannels> marks{};
+
+  [[nodiscard]] ChannelMark& mark(Channel channel) {
+    return marks[static_cast<std::size_t>(channel)];
+  }
+};
+
+// Buffers of one thread, kept warm between recalls.
+struct Scratch {
+  WordQuery query;
+  WordTerms terms;
+  WordAnswer words;
+  Answer vectors;
+  SessionScores sessions;
+  std::vector<Candidate> candidates;
+  boost::unordered_flat_map<MemoryId, std::uint32_t> places;  // id -> candidate
+  std::vector<std::uint32_t> order;
+  Reading::Version version;
+};
+Scratch& scratch() {
+  thread_local Scratch instance;
+  return instance;
+}
+
+class Recall {
+ public:
+  Recall(const Reading& reading, const TextRecall& recall, Scratch& scratch)
+      : reading_(reading), recall_(recall), preset_(*recall.preset), scratch_(scratch) {
+    scratch_.candidates.clear();
+    scratch_.places.clear();
+  }
+
+  Status run(Answer& answer) {
+    parse_word_query(recall_.text, recall_.language, scratch_.query);
+    if (plain()) return by_words_alone(answer);
+    nominated_ = std::max(recall_.words.k, std::min(preset_.candidates, kMaxK));
+    AEON_TRY(ask_words(nominated_));
+    AEON_TRY(ask_vector());
+    if (needs_lines()) add_neighbours();
+    rate_sessions();
+    rate_recency();
+    fuse();
+    return fill(answer);
+  }
+
+ private:
+  [[nodiscard]] bool gains() const {
+    return preset_.before > 0 || preset_.after > 0 || preset_.second_before > 0 ||
+           preset_.second_after > 0;
+  }
+  [[nodiscard]] bool needs_lines() const { return gains(); }
+  // One channel needs no fusion: its scores are the answer's.
+  [[nodiscard]] bool plain() const {
+    const bool vector = recall_.vector != nullptr && preset_.vector > 0;
+    return !vector && !gains() && preset_.session == 0 && preset_.recency == 0 &&
+           preset_.fusion == Fusion::weighted;
+  }
+
+  Status ask_words(std::uint32_t k) {
+    WordSearch search = recall_.words;
+    search.query = &scratch_.query;
+    search.k = k;
+    search.k1 = preset_.k1;
+    search.b = preset_.b;
+    scratch_.words.hits.clear();
+    scratch_.words.postings = 0;
+    scratch_.words.partial = false;
+    // The terms are needed by the other channels even where words weigh nothing.
+    AEON_TRY(search_words(reading_, search, scratch_.terms, scratch_.words));
+    partial_ = scratch_.words.partial;
+    if (preset_.words == 0) return {};
+    std::uint32_t rank = 0;
+    const float best = scratch_.words.hits.empty() ? 1 : scratch_.words.hits.front().score;
+    for (const WordHit& hit : scratch_.words.hits) {
+      Candidate& candidate = candidate_of(hit.id, hit.born);
+      candidate.document = hit.document;
+      candidate.session = hit.session;
+      candidate.time = hit.time;
+      candidate.base += preset_.words * hit.score / best;
+      candidate.mark(Channel::words) = {++rank, hit.score};
+    }
+    return {};
+  }
+
+  Status by_words_alone(Answer& answer) {
+    AEON_TRY(ask_words(recall_.words.k));
+    answer.hits.clear();
+    answer.marks.clear();
+    if (preset_.words > 0) {
+      for (const WordHit& hit : scratch_.words.hits) {
+        answer.hits.push_back({hit.id, hit.born, hit.score});
+      }
+    }
+    if (recall_.explain) {
+      for (const Candidate& candidate : scratch_.candidates) {
+        answer.marks.push_back(candidate.marks);
+      }
+    }
+    answer.exact = !partial_;
+    finish(answer);
+    return {};
+  }
+
+  // The worst of what the vector nominates is 0 on the common scale, the best is 1.
+  Status ask_vector() {
+    scratch_.vectors.rows_scanned = 0;
+    if (recall_.vector == nullptr || preset_.vector == 0) return {};
+    VectorSearch search = *recall_.vector;
+    search.k = nominated_;
+    AEON_TRY(search_rows(reading_, search, scratch_.vectors));
+    partial_ = partial_ || scratch_.vectors.partial;
+    const auto& hits = scratch_.vectors.hits;
+    if (hits.empty()) return {};
+    const float best = hits.front().score;
+    const float span = std::max(best - hits.back().score, 1e-6F);
+    std::uint32_t rank = 0;
+    for (const Hit& hit : hits) {
+      Candidate& candidate = candidate_of(hit.id, hit.version);
+      candidate.base += preset_.vector * (1 - (best - hit.score) / span);
+      candidate.mark(Channel::vector) = {++rank, hit.score};
+      AEON_TRY(place(candidate));
+    }
+    return {};
+  }
+
+  // Where the vector brought a memory, its document, session and time are looked up.
+  Status place(Candidate& candidate) {
+    if (candidate.document != kNoDocument) return {};
+    if (!gains() && preset_.session == 0 && preset_.recency == 0) return {};
+    const Result<bool> visible = reading_.try_version(candidate.id, scratch_.version);
+    if (!visible && visible.error().code != Errc::damaged) {
+      return std::unexpected(visible.error());
+    }
+    if (!visible || !*visible) {
+      partial_ = true;
+      return {};
+    }
+    const VersionRecord& record = scratch_.version.record;
+    if (record.document) candidate.document = record.document->number;
+    candidate.session = record.session;
+    candidate.time = record.event_time;
+    return {};
+  }
+
+  Candidate& candidate_of(MemoryId id, CommitNumber born) {
+    const auto next = static_cast<std::uint32_t>(scratch_.candidates.size());
+    const auto [at, added] = scratch_.places.try_emplace(id, next);
+    if (added) {
+      scratch_.candidates.emplace_back();
+      scratch_.candidates.back().id = id;
+      scratch_.candidates.back().born = born;
+    }
+    return scratch_.candidates[at->second];
+  }
+
+  // What words demand of an answer holds for neighbours too, so none comes in by another's score.
+  [[nodiscard]] bool has_demands() const {
+    return !scratch_.query.phrases.empty() ||
+           std::ranges::any_of(scratch_.query.clauses, [](const WordQuery::Clause& clause) {
+             return clause.demand != Demand::may;
+           });
+  }
+
+  void add_neighbours() {
+    const bool only_known = has_demands();
+    const std::size_t count = scratch_.candidates.size();
+    for (std::size_t i = 0; i < count; ++i) {
+      const Candidate from = scratch_.candidates[i];
+      if (from.document == kNoDocument || from.session == 0 || from.base == 0) continue;
+      const Neighbours near = neighbours_of(scratch_.terms, from.document, from.session, partial_);
+      gain(near.after[0], preset_.before * from.base, only_known);
+      gain(near.after[1], preset_.second_before * from.base, only_known);
+      gain(near.before[0], preset_.after * from.base, only_known);
+      gain(near.before[1], preset_.second_after * from.base, only_known);
+    }
+  }
+
+  void gain(const Neighbour& to, float amount, bool only_known) {
+    if (to.document == nullptr || amount <= 0 || !matches(*to.document)) return;
+    const Document& document = *to.document;
+    const bool is_new = !scratch_.places.contains(document.id);
+    if (is_new && only_known) return;
+    Candidate& candidate = candidate_of(document.id, document.born);
+    if (is_new) {
+      candidate.document = to.number;
+      candidate.session = document.session;
+      candidate.time = document.time;
+      candidate.checked = recall_.words.filter == nullptr;
+    }
+    candidate.mark(Channel::neighbours).score += amount;
+  }
+
+  [[nodiscard]] bool matches(const Document& document) const {
+    const WordSearch& search = recall_.words;
+    return (search.session == 0 || document.session == search.session) &&
+           (search.kind == 0 || document.kind == search.kind) && document.time >= search.since &&
+           (document.time < search.until || search.until == kEndOfTime);
+  }
+
+  void rate_sessions() {
+    if (preset_.session == 0) return;
+    SessionScores& sessions = scratch_.sessions;
+    if (!sessions.score(scratch_.terms, recall_.words.tenant, preset_.k1)) partial_ = true;
+    for (Candidate& candidate : scratch_.candidates) {
+      if (candidate.session != 0) {
+        candidate.mark(Channel::session).score = sessions.of(candidate.session);
+      }
+    }
+  }
+
+  void rate_recency() {
+    if (preset_.recency == 0 || scratch_.candidates.empty()) return;
+    TimeNs newest = kBeginningOfTime;
+    for (const Candidate& candidate : scratch_.candidates) {
+      newest = std::max(newest, candidate.time);
+    }
+    for (Candidate& candidate : scratch_.candidates) {
+      const double age = static_cast<double>(newest) - static_cast<double>(candidate.time);
+      candidate.mark(Channel::recency).score =
+          static_cast<float>(std::exp2(-age / static_cast<double>(preset_.half_life)));
+    }
+  }
+
+  // Ranks of a channel by its own score; equal scores share the better rank.
+  void rank(Channel channel) {
+    auto& order = scratch_.order;
+    order.clear();
+    for (std::uint32_t i = 0; i < scratch_.candidates.size(); ++i) {
+      if (scratch_.candidates[i].mark(channel).score > 0) order.push_back(i);
+    }
+    const auto score = [&](std::uint32_t i) { return scratch_.candidates[i].mark(channel).score; };
+    std::ranges::sort(order, std::greater{}, score);
+    for (std::uint32_t i = 0; i < order.size(); ++i) {
+      ChannelMark& mark = scratch_.candidates[order[i]].mark(channel);
+      const bool tie = i > 0 && score(order[i - 1]) == mark.score;
+      mark.rank = tie ? scratch_.candidates[order[i - 1]].mark(channel).rank : i + 1;
+    }
+  }
+
+  void fuse() {
+    rank(Channel::neighbours);
+    rank(Channel::session);
+    rank(Channel::recency);
+    const float best_session = std::max(scratch_.sessions.best(), 1e-6F);
+    for (Candidate& candidate : scratch_.candidates) {
+      if (preset_.fusion == Fusion::weighted) {
+        candidate.total = candidate.base + candidate.mark(Channel::neighbours).score +
+                          preset_.recency * candidate.mark(Channel::recency).score;
+        if (preset_.session > 0) {
+          candidate.total +=
+              preset_.session * candidate.mark(Channel::session).score / best_session;
+        }
+        continue;
+      }
+      const auto add = [&](Channel channel, float weight) {
+        const std::uint32_t rank = candidate.mark(channel).rank;
+        if (rank != 0) {
+          candidate.total += weight / (preset_.rank_constant + static_cast<float>(rank));
+        }
+      };
+      add(Channel::words, preset_.words);
+      add(Channel::vector, preset_.vector);
+      add(Channel::session, preset_.session);
+      add(Channel::neighbours, preset_.before);
+      add(Channel::recency, preset_.recency);
+    }
+  }
+
+  // The best k that pass; what came in by its neighbours is checked only here.
+  Status fill(Answer& answer) {
+    auto& order = scratch_.order;
+    order.resize(scratch_.candidates.size());
+    for (std::uint32_t i = 0; i < order.size(); ++i) order[i] = i;
+    std::ranges::sort(order, [this](std::uint32_t a, std::uint32_t b) {
+      const Candidate& left = scratch_.candidates[a];
+      const Candidate& right = scratch_.candidates[b];
+      return left.total != right.total ? left.total > right.total : left.id < right.id;
+    });
+    answer.hits.clear();
+    answer.marks.clear();
+    for (const std::uint32_t i : order) {
+      if (answer.hits.size() == recall_.words.k) break;
+      const Candidate& candidate = scratch_.candidates[i];
+      if (candidate.total <= 0) break;
+      if (!candidate.checked) {
+        AEON_ASSIGN(const bool kept, passes(candidate.id));
+        if (!kept) continue;
+      }
+      answer.hits.push_back({candidate.id, candidate.born, candidate.total});
+      if (recall_.explain) answer.marks.push_back(candidate.marks);
+    }
+    answer.exact = false;
+    finish(answer);
+    return {};
+  }
+
+  Result<bool> passes(MemoryId id) {
+    const Result<bool> visible = reading_.try_version(id, scratch_.version);
+    if (!visible && visible.error().code == Errc::damaged) {
+      partial_ = true;
+      return false;
+    }
+    if (!visible) return std::unexpected(visible.error());
+    return *visible && recall_.words.filter->matches(scratch_.version.record.metadata);
+  }
+
+  void finish(Answer& answer) const {
+    answer.commit = reading_.commit;
+    answer.partial = partial_;
+    answer.rows_scanned = recall_.vector == nullptr ? 0 : scratch_.vectors.rows_scanned;
+    answer.postings_scanned = scratch_.words.postings;
+  }
+
+  const Reading& reading_;
+  const TextRecall& recall_;
+  const Preset& preset_;
+  Scratch& scratch_;
+  std::uint32_t nominated_ = 0;
+  bool partial_ = false;
+};
+
+}  // namespace
+
+Status recall_text(const Reading& reading, const TextRecall& recall, Answer& answer) {
+  return Recall(reading, recall, scratch()).run(answer);
+}
+
+Status check_preset(const Preset& preset) {
+  const auto within = [](float value, float most) { return value >= 0 && value <= most; };
+  constexpr float kMost = 1e6F;
+  const bool weights = within(preset.words, kMost) && within(preset.vector, kMost) &&
+                       within(preset.session, kMost) && within(preset.recency, kMost) &&
+                       within(preset.before, kMost) && within(preset.after, kMost) &&
+                       within(preset.second_before, kMost) && within(preset.second_after, kMost);
+  if (!weights) {
+    return fail(Errc::invalid_argument,
+                fmt::format("preset \"{}\": a weight is not within 0..1000000", preset.name));
+  }
+  if (!within(preset.k1, 100) || !within(preset.b, 1) || !within(preset.rank_constant, kMost) ||
+      preset.half_life <= 0) {
+    return fail(Errc::invalid_argument,
+                fmt::format("preset \"{}\": k1 must be within 0..100, b within 0..1, the rank "
+                            "constant within 0..1000000 and the half-life above 0",
+                            preset.name));
+  }
+  if (preset.fusion != Fusion::weighted && preset.fusion != Fusion::reciprocal_rank) {
+    return fail(Errc::invalid_argument, fmt::format("preset \"{}\": unknown fusion", preset.name));
+  }
+  return {};
+}
+
+}  // namespace aeon::engine
