@@ -5,6 +5,7 @@
 
 #include "api/cli/bench_machine.hpp"
 #include "api/cli/bench_processes.hpp"
+#include "api/cli/bench_recall.hpp"
 #include "api/cli/bench_stress.hpp"
 #include "api/cli/bench_write.hpp"
 #include "api/cli/command.hpp"
@@ -19,6 +20,7 @@ struct Options {
   WriteBench write;
   StressBench stress;
   ProcessBench processes;
+  RecallBench recall;
 };
 
 double quantile(const std::vector<double>& sorted, double q) {
@@ -161,6 +163,28 @@ void add_processes(CLI::App& bench, Chosen& chosen, const std::shared_ptr<Option
   });
 }
 
+using RecallBenchRun = Status (*)(const RecallBench&, const Print&);
+
+void add_recall_bench(CLI::App& bench, Chosen& chosen, const std::shared_ptr<Options>& options,
+                      const std::string& name, const std::string& does, RecallBenchRun run) {
+  CLI::App* command = add_command(bench, chosen, name, does);
+  RecallBench& recall = options->recall;
+  command->add_option("FILE", recall.file, "see docs/words.md for its shape")->required();
+  command->add_option("--dir", recall.directory, "where to make a palace for the time being");
+  if (name == "dialogue") {
+    command->add_flag("--one-store", recall.one_store, "all conversations in one tenant");
+  }
+  command->callback([&chosen, options, run] {
+    chosen.run = [&chosen, options, run] {
+      const Status done = run(options->recall, [](const std::string& line) {
+        print(line);
+        flush_output();
+      });
+      return done ? kDone : report(chosen, done.error());
+    };
+  });
+}
+
 }  // namespace
 
 void add_bench(CLI::App& app, Chosen& chosen) {
@@ -168,6 +192,10 @@ void add_bench(CLI::App& app, Chosen& chosen) {
   CLI::App* bench = app.add_subcommand("bench", "measure; always prints JSON lines");
   bench->require_subcommand(1);
   add_bench_ann(*bench, chosen);
+  add_recall_bench(*bench, chosen, options, "dialogue",
+                   "evidence recall on conversations, by each channel and by all", bench_dialogue);
+  add_recall_bench(*bench, chosen, options, "passages",
+                   "recall of the passages that questions need", bench_passages);
   add_processes(*bench, chosen, options);
   add_stress(*bench, chosen, options);
   add_write(*bench, chosen, options);

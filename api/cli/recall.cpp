@@ -1,6 +1,8 @@
 // aeon recall: what is nearest to a text or a vector.
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -31,6 +33,8 @@ struct Options {
   std::string since;
   std::string until;
   std::string filter;
+  std::string language;
+  std::string preset = std::string(Query{}.preset.name);
   std::optional<CommitNumber> as_of;
   std::uint32_t k = 10;
   float target_recall = Query{}.target_recall;
@@ -62,6 +66,17 @@ Status choose_space(const Snapshot& snapshot, const Options& options, NewVector&
   return {};
 }
 
+const std::map<std::string, Preset>& presets() {
+  static const std::map<std::string, Preset> all = [] {
+    std::map<std::string, Preset> made;
+    for (const Preset& preset : {kDialoguePreset, kPassagesPreset, kCodePreset, kWordsPreset}) {
+      made.emplace(preset.name, preset);
+    }
+    return made;
+  }();
+  return all;
+}
+
 Status read_times(const Options& options, Query& query) {
   if (!options.since.empty()) {
     AEON_ASSIGN(query.since, api::parse_time(options.since));
@@ -89,6 +104,9 @@ Result<Outcome> recall(const Snapshot& snapshot, const Options& options) {
               .vector = vector.values,
               .model = vector.model,
               .text = options.text,
+              .language = options.language,
+              .preset = presets().at(options.preset),
+              .explain = options.explain,
               .k = options.k,
               .target_recall = options.target_recall,
               .session = options.session,
@@ -102,9 +120,39 @@ Result<Outcome> recall(const Snapshot& snapshot, const Options& options) {
   return outcome;
 }
 
-std::string hit_json(const Hit& hit, std::size_t rank, const Memory& memory) {
+// By Channel.
+constexpr std::array<const char*, kChannels> kChannelNames = {"words", "vector", "session",
+                                                              "neighbours", "recency"};
+
+// What each channel said of a hit; empty where nobody asked.
+std::string marks_json(const Answer& answer, std::size_t i) {
   api::JsonLine line;
-  line.add("rank", rank).add("score", hit.score).add_raw("memory", api::memory_json(memory));
+  for (std::size_t channel = 0; channel < kChannels; ++channel) {
+    const ChannelMark& mark = answer.marks[i][channel];
+    if (mark.rank == 0) continue;
+    api::JsonLine said;
+    said.add("rank", mark.rank).add("score", mark.score);
+    line.add_raw(kChannelNames[channel], std::move(said).finish());
+  }
+  return std::move(line).finish();
+}
+
+std::string marks_text(const Answer& answer, std::size_t i) {
+  std::string text;
+  for (std::size_t channel = 0; channel < kChannels; ++channel) {
+    const ChannelMark& mark = answer.marks[i][channel];
+    if (mark.rank == 0) continue;
+    text += fmt::format("{}{} {:.3f} (rank {})", text.empty() ? "" : ", ", kChannelNames[channel],
+                        mark.score, mark.rank);
+  }
+  return text;
+}
+
+std::string hit_json(const Answer& answer, std::size_t i, const Memory& memory) {
+  api::JsonLine line;
+  line.add("rank", i + 1).add("score", answer.hits[i].score);
+  if (i < answer.marks.size()) line.add_raw("channels", marks_json(answer, i));
+  line.add_raw("memory", api::memory_json(memory));
   return std::move(line).finish();
 }
 
@@ -113,14 +161,16 @@ std::string summary_json(const Outcome& outcome) {
   api::JsonLine line;
   line.add("hits", answer.hits.size()).add("commit", answer.commit);
   line.add("exact", answer.exact).add("partial", answer.partial);
-  line.add("rows_scanned", answer.rows_scanned).add("recall_us", outcome.recall_us);
+  line.add("rows_scanned", answer.rows_scanned).add("postings_scanned", answer.postings_scanned);
+  line.add("recall_us", outcome.recall_us);
   return std::move(line).finish();
 }
 
 std::string summary_text(const Outcome& outcome) {
   const Answer& answer = outcome.answer;
-  return fmt::format("{} memories in {:.0f} us ({}, {} rows compared{})", answer.hits.size(),
-                     outcome.recall_us, answer.exact ? "exact" : "approximate", answer.rows_scanned,
+  return fmt::format("{} memories in {:.0f} us ({}, {} rows and {} postings looked at{})",
+                     answer.hits.size(), outcome.recall_us, answer.exact ? "exact" : "approximate",
+                     answer.rows_scanned, answer.postings_scanned,
                      answer.partial ? "; partial: a damaged place was left out" : "");
 }
 
@@ -152,11 +202,14 @@ int show(const Chosen& chosen, const Snapshot& snapshot, const Options& options,
     if (auto got = snapshot.get(hit.id, memory); !got) {
       code = report(chosen, got.error());
     } else if (chosen.json) {
-      print(hit_json(hit, i + 1, memory));
+      print(hit_json(outcome.answer, i, memory));
     } else {
       print(
           fmt::format("{:>3}. {:.4f}  id {}  [{}]", i + 1, hit.score, hit.id, origin_text(memory)));
       print(fmt::format("     {}", content_text(memory, 155)));
+      if (i < outcome.answer.marks.size()) {
+        print(fmt::format("     {}", marks_text(outcome.answer, i)));
+      }
     }
   }
   print(chosen.json ? summary_json(outcome) : summary_text(outcome));
@@ -165,9 +218,9 @@ int show(const Chosen& chosen, const Snapshot& snapshot, const Options& options,
 }
 
 int run(const Chosen& chosen, const Options& options) {
-  if (options.text.empty() == options.vector.empty()) {
+  if (options.text.empty() && options.vector.empty()) {
     return report(chosen, {Errc::invalid_argument, 0,
-                           "say what to recall by: either --text TEXT or --vector FILE"});
+                           "say what to recall by: --text TEXT, --vector FILE, or both"});
   }
   const auto start = Clock::now();
   auto palace = Palace::open(options.directory, look_only());
@@ -188,7 +241,12 @@ void add_recall(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<Options>();
   CLI::App* command = add_command(app, chosen, "recall", "find what is nearest");
   add_directory(*command, options->directory);
-  command->add_option("--text", options->text, "by this text, with the built-in embedder");
+  command->add_option("--text", options->text,
+                      "by the words of this text, which may hold +must -not prefix* \"a phrase\"");
+  command->add_option("--language", options->language, "of the text; default: english");
+  command->add_option("--preset", options->preset, "how channels join, see docs/words.md")
+      ->check(CLI::IsMember(presets()))
+      ->option_text("dialogue|passages|code|words");
   command->add_option("--vector", options->vector, "by the vector in FILE, or - for stdin");
   command->add_option("--model", options->model, "who made the vector; default: the space's own");
   command->add_option("-k", options->k, "how many")->check(CLI::Range(1U, kMaxK));

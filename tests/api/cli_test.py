@@ -351,6 +351,90 @@ class Commands(Cli):
             out = self.ok(*args)
             self.assertIsNone(re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", out), args)
 
+    def test_recall_by_text_and_vector_explains_each_channel(self):
+        ids = self.put({"text": "the heron stood in the reeds", "session": "s", "vector": [1, 0]},
+                       {"text": "then it flew off", "session": "s", "vector": [0, 1]},
+                       {"text": "a heron again", "session": "t", "vector": [1, 1]})
+        found = self.objects("recall", self.palace, "--text", "heron", "--explain")
+        hits = [line for line in found if "rank" in line]
+        self.assertEqual({hit["memory"]["id"] for hit in hits}, set(ids))
+        by_id = {hit["memory"]["id"]: hit["channels"] for hit in hits}
+        self.assertIn("words", by_id[ids[0]])
+        self.assertEqual(set(by_id[ids[1]]), {"neighbours", "session"})
+        found = self.objects("recall", self.palace, "--text", "heron", "--preset", "words")
+        self.assertEqual({line["memory"]["id"] for line in found if "rank" in line},
+                         {ids[0], ids[2]})
+        self.assertTrue(found[-1]["exact"])
+        vector = os.path.join(self.work, "v.json")
+        with open(vector, "w") as file:
+            file.write("[0, 1]")
+        found = self.objects("recall", self.palace, "--text", "heron", "--vector", vector,
+                             "--preset", "passages", "--explain")
+        marks = {line["memory"]["id"]: line["channels"] for line in found if "rank" in line}
+        self.assertEqual(marks[ids[1]]["vector"]["rank"], 1)
+        self.assertEqual(set(marks[ids[2]]), {"words", "vector"})
+        self.refused(MISUSE, "recall", self.palace, "--text", "x", "--language", "klingon",
+                     says="klingon")
+        human = self.ok("recall", self.palace, "--text", "+heron -reed*", "--explain")
+        self.assertIn("words", human)
+        self.assertNotIn("reeds", human)
+
+    def test_bench_dialogue_finds_the_evidence_of_a_small_conversation(self):
+        turns = [("Ann", "I bought a kayak"), ("Bob", "Nice, what colour is it?"),
+                 ("Ann", "Bright orange"), ("Bob", "I planted tomatoes"),
+                 ("Ann", "Mine never grow")]
+        sessions = {"session_1": turns[:3], "session_2": turns[3:]}
+        talk = {}
+        for number, (name, said) in enumerate(sessions.items(), 1):
+            talk[name] = [{"speaker": who, "dia_id": f"D{number}:{i}", "text": text}
+                          for i, (who, text) in enumerate(said, 1)]
+            talk[name + "_date_time"] = f"9:05 am on {number} June, 2024"
+        questions = [{"question": "What did Ann buy?", "evidence": ["D1:1"], "category": 1},
+                     {"question": "What colour is the kayak?", "evidence": ["D1:3; D1:01"],
+                      "category": 2},
+                     {"question": "Who planted tomatoes?", "evidence": ["D2:1"], "category": 1},
+                     {"question": "Nothing to find?", "evidence": ["D9:9"], "category": 1}]
+        path = os.path.join(self.work, "talk.json")
+        with open(path, "w") as file:
+            json.dump([{"conversation": talk, "qa": questions}], file)
+        found = self.objects("bench", "dialogue", path, "--dir", self.work)
+        best = {line["way"]: line for line in found if line["category"] == "all"}
+        self.assertEqual(best["words"]["questions"], 3)
+        self.assertEqual(best["words"]["memories"], 5)
+        self.assertEqual(best["dialogue"]["recall_at_5"], 100)
+        # The colour is told by a turn that has no word of the question.
+        self.assertGreater(best["dialogue"]["recall_at_5"], best["words"]["recall_at_50"])
+        self.assertEqual({line["category"] for line in found}, {"all", "1", "2"})
+        for line in found:
+            self.assertGreater(line["p50_us"], 0)
+        found = self.objects("bench", "dialogue", path, "--dir", self.work, "--one-store")
+        self.assertEqual(found[-1]["memories"], 5)
+        self.assertEqual(os.listdir(self.work), ["talk.json"])
+        self.refused(FAILED, "bench", "dialogue", os.path.join(self.work, "none"), says="none")
+
+    def test_bench_passages_finds_what_questions_need(self):
+        passages = [{"title": "Lake Inle", "text": "A lake of still water among hills."},
+                    {"title": "Hills", "text": "The hills are home to herders."},
+                    {"title": "Ports", "text": "Ships rest here."}]
+        questions = [{"id": "2hop__1", "question": "Who lives in the hills of Lake Inle?",
+                      "gold_titles": ["Lake Inle", "Hills"],
+                      "gold_texts": [passages[0]["text"], passages[1]["text"]]},
+                     {"id": "1hop__2", "question": "Where do ships rest?",
+                      "gold_titles": ["Ports"], "gold_texts": [passages[2]["text"]]}]
+        path = os.path.join(self.work, "passages.json")
+        with open(path, "w") as file:
+            json.dump({"passages": passages, "questions": questions}, file)
+        found = self.objects("bench", "passages", path, "--dir", self.work)
+        best = {line["way"]: line for line in found if line["category"] == "all"}
+        self.assertEqual(best["passages"]["recall_at_2"], 100)
+        self.assertEqual(best["passages"]["recall_at_1"], 75)
+        self.assertEqual({line["category"] for line in found}, {"all", "1hop", "2hop"})
+        bad = os.path.join(self.work, "bad.json")
+        with open(bad, "w") as file:
+            file.write("[1]")
+        self.refused(FAILED, "bench", "passages", bad, says="passages")
+        self.refused(FAILED, "bench", "dialogue", bad, says="object")
+
     def test_bench_write_prints_one_line_a_directory(self):
         [line] = self.objects("bench", "write", self.work, "--seconds", 0.3, "--rounds", 2,
                               "--threads", 2, "--dimension", 16)

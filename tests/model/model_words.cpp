@@ -219,7 +219,23 @@ class WordCheck {
     std::map<MemoryId, double> scores = expected(question);
     const std::size_t count = std::min<std::size_t>(question.query.k, scores.size());
     if (answer_.hits.size() != count) {
-      return differs(question, fmt::format("{} hits, not {}", answer_.hits.size(), count));
+      std::string strangers;
+      for (const Hit& hit : answer_.hits) {
+        if (scores.contains(hit.id)) continue;
+        const ModelMemory* is = model_.find(hit.id);
+        strangers += fmt::format("; memory {} at version {} does not belong here: {}", hit.id,
+                                 hit.version, is == nullptr ? "(gone)" : is->memory.content);
+        if (is != nullptr) {
+          Memory m;
+          (void)snapshot_.get(hit.id, m);
+          strangers +=
+              fmt::format("DEBUG v{} type {} time {} tenant {} lang {} meta {}", is->memory.version,
+                          int(is->memory.content_type), is->memory.event_time, is->memory.tenant,
+                          m.language, m.metadata);
+        }
+      }
+      return differs(question,
+                     fmt::format("{} hits, not {}{}", answer_.hits.size(), count, strangers));
     }
     if (!answer_.exact || answer_.partial || answer_.commit != snapshot_.commit()) {
       return differs(question, "the answer is not exact, or of another commit");
