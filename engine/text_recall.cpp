@@ -145,6 +145,8 @@ class Recall {
       Candidate& candidate = candidate_of(hit.id, hit.version);
       candidate.base += preset_.vector * (1 - (best - hit.score) / span);
       candidate.mark(Channel::vector) = {++rank, hit.score};
+      // Rows of memories that have expired are met until these are forgotten.
+      if (reading_.now != kBeginningOfTime) candidate.checked = false;
       AEON_TRY(place(candidate));
     }
     return {};
@@ -212,7 +214,7 @@ class Recall {
       candidate.document = to.number;
       candidate.session = document.session;
       candidate.time = document.time;
-      candidate.checked = recall_.words.filter == nullptr;
+      candidate.checked = recall_.words.filter == nullptr && reading_.now == kBeginningOfTime;
     }
     candidate.mark(Channel::neighbours).score += amount;
   }
@@ -328,7 +330,8 @@ class Recall {
       return false;
     }
     if (!visible) return std::unexpected(visible.error());
-    return *visible && recall_.words.filter->matches(scratch_.version.record.metadata);
+    const Filter* filter = recall_.words.filter;
+    return *visible && (filter == nullptr || filter->matches(scratch_.version.record.metadata));
   }
 
   void finish(Answer& answer) const {

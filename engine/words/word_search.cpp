@@ -249,7 +249,8 @@ class Search {
     const Document* document = source_->find(number, damaged_);
     if (document == nullptr || !matches(*document)) return {};
     if (!terms_.ends().none() && terms_.ends().ended(number, damaged_)) return {};
-    if (search_.filter != nullptr || !scratch_.phrases.empty()) {
+    const bool may_expire = reading_.now != kBeginningOfTime;
+    if (search_.filter != nullptr || !scratch_.phrases.empty() || may_expire) {
       AEON_ASSIGN(const bool kept, passes(*document));
       if (!kept) return {};
     }

