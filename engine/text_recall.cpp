@@ -160,10 +160,8 @@ class Recall {
     if (!visible && visible.error().code != Errc::damaged) {
       return std::unexpected(visible.error());
     }
-    if (!visible || !*visible) {
-      partial_ = true;
-      return {};
-    }
+    if (!visible) partial_ = true;
+    if (!visible || !*visible) return {};
     const VersionRecord& record = scratch_.version.record;
     if (record.document) candidate.document = record.document->number;
     candidate.session = record.session;
