@@ -34,6 +34,15 @@ struct Candidate {
 
 // Buffers of one thread, kept warm between recalls.
 struct Scratch {
+  // Room for a usual recall, so that a warm thread seldom meets one that needs more.
+  Scratch() {
+    constexpr std::size_t kUsual = 2048;
+    candidates.reserve(kUsual);
+    places.reserve(kUsual);
+    order.reserve(kUsual);
+    words.hits.reserve(kMaxK);
+    vectors.hits.reserve(kMaxK);
+  }
   WordQuery query;
   WordTerms terms;
   WordAnswer words;

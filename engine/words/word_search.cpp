@@ -23,8 +23,21 @@ constexpr auto kBetter = [](const Scored& a, const Scored& b) {
   return a.score != b.score ? a.score > b.score : a.hit.document < b.hit.document;
 };
 
+// A term in the source at hand.
+struct Listed {
+  PostingCursor* cursor;
+  const WordTerms::Term* term;
+};
+
 // Buffers of one thread, kept warm between searches.
 struct Scratch {
+  Scratch() {
+    best.reserve(kMaxK);
+    bounds.reserve(kMostTerms);
+    order.reserve(kMostTerms);
+    listed.reserve(kMostTerms);
+  }
+  std::vector<Listed> listed;
   std::vector<Scored> best;                     // min-heap of the k best
   std::array<std::uint32_t, kWindow> scores{};  // zero between windows, as is `masks`
   std::array<std::uint32_t, kWindow> masks{};
@@ -68,7 +81,11 @@ class Contribution {
 class Search {
  public:
   Search(const Reading& reading, const WordSearch& search, Scratch& scratch, WordTerms& terms)
-      : reading_(reading), search_(search), scratch_(scratch), terms_(terms) {
+      : reading_(reading),
+        search_(search),
+        scratch_(scratch),
+        terms_(terms),
+        cursors_(scratch.listed) {
     scratch_.best.clear();
   }
 
@@ -178,11 +195,6 @@ class Search {
     });
   }
 
-  struct Listed {
-    PostingCursor* cursor;
-    const WordTerms::Term* term;
-  };
-
   [[nodiscard]] std::uint8_t length_of(const PostingCursor& cursor, std::uint32_t i,
                                        std::uint32_t document) {
     if (!contribution_.by_length()) return 0;
@@ -290,9 +302,9 @@ class Search {
   const WordSearch& search_;
   Scratch& scratch_;
   WordTerms& terms_;
+  std::vector<Listed>& cursors_;
   Contribution contribution_;
   const WordSource* source_ = nullptr;
-  static inline thread_local std::vector<Listed> cursors_;
   std::uint32_t begin_ = 0;
   std::uint32_t end_ = 0;
   std::uint32_t bar_ = 0;  // a score must be above it

@@ -34,6 +34,12 @@ struct BlockBound {
 // on demand. Reuse it to reuse its memory.
 class PostingCursor {
  public:
+  // Room for a usual list, so that a warm thread seldom meets one that needs more.
+  PostingCursor() {
+    lists_.reserve(4);
+    places_.reserve(64);
+  }
+
   // To the first block; false when the source does not hold the term. `damaged` is set where a
   // place that would tell is bad.
   [[nodiscard]] bool open(const WordSource& source, std::uint32_t tenant, std::string_view term,

@@ -9,6 +9,25 @@
 
 namespace aeon::engine {
 
+// Room for a usual search, so that a warm thread seldom meets one that needs more.
+WordTerms::WordTerms() {
+  constexpr std::size_t kUsual = 64;
+  sources_.reserve(kUsual);
+  terms_.reserve(kUsual);
+  bytes_.reserve(kUsual * kUsual);
+  cursors_.resize(kUsual);
+  opened_.reserve(kUsual * kUsual);
+  clause_documents_.reserve(kUsual);
+  demand_of_clause_.reserve(kUsual);
+  expansions_.reserve(kUsual * kUsual);
+  expansion_bytes_.reserve(kUsual * kUsual * kMaxTermBytes);
+}
+
+DocumentEnds::DocumentEnds() {
+  tails_.reserve(64);
+  segments_.reserve(64);
+}
+
 void DocumentEnds::find(const Reading& reading) {
   commit_ = reading.commit;
   tails_.clear();

@@ -16,6 +16,7 @@ namespace aeon::engine {
 // The places that know when documents ended.
 class DocumentEnds {
  public:
+  DocumentEnds();
   void find(const Reading& reading);
   [[nodiscard]] bool none() const noexcept { return tails_.empty() && segments_.empty(); }
   // Whether a document had ended by the snapshot; true as well where a bad page hides that, and
@@ -42,6 +43,8 @@ class WordTerms {
     std::uint32_t demand = 0;
   };
   static constexpr std::uint32_t kForbidden = 1U << 31;
+
+  WordTerms();
 
   // Finds sources, terms and weights. Errors: those of search_words().
   [[nodiscard]] Status find(const Reading& reading, const WordSearch& search);
