@@ -114,7 +114,9 @@ Status search_by_text(const Reading& reading, const Query& query, const engine::
                                       .since = query.since,
                                       .until = query.until,
                                       .filter = like.filter},
-                            .vector = with_vector ? &like : nullptr};
+                            .vector = with_vector ? &like : nullptr,
+                            .rest = with_vector ? nullptr : reading.catalog.lexical(reading.commit),
+                            .target_recall = query.target_recall};
   return engine::recall_text(reading, recall, answer);
 }
 

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include <fmt/format.h>
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include "engine/filter.hpp"
+#include "engine/prepare.hpp"
 #include "engine/words/neighbours.hpp"
 #include "engine/words/session_scores.hpp"
 
@@ -76,7 +78,8 @@ class Recall {
     rate_sessions();
     rate_recency();
     fuse();
-    return fill(answer);
+    AEON_TRY(fill(answer));
+    return fill_up(answer);
   }
 
  private:
@@ -325,8 +328,44 @@ class Recall {
       answer.hits.push_back({candidate.id, candidate.born, candidate.total});
       if (recall_.explain) answer.marks.push_back(candidate.marks);
     }
-    answer.exact = false;
+    answer.exact = !partial_ && (recall_.vector == nullptr || scratch_.vectors.exact);
     finish(answer);
+    return {};
+  }
+
+  // Behind the last one found, at its score times the cosine.
+  Status fill_up(Answer& answer) {
+    const std::size_t found = answer.hits.size();
+    if (recall_.rest == nullptr || found >= recall_.words.k || has_demands()) return {};
+    VectorSearch search{.space = recall_.rest,
+                        .tenant = recall_.words.tenant,
+                        .vector = embed_lexically(recall_.text),
+                        .k = recall_.words.k,
+                        .recall = recall_.target_recall,
+                        .session = recall_.words.session,
+                        .kind = recall_.words.kind,
+                        .since = recall_.words.since,
+                        .until = recall_.words.until,
+                        .filter = recall_.words.filter};
+    if (search.vector.empty()) return {};
+    AEON_TRY(search_rows(reading_, search, scratch_.vectors));
+    const float last = found == 0 ? 1 : answer.hits.back().score;
+    for (const Hit& hit : scratch_.vectors.hits) {
+      if (answer.hits.size() == recall_.words.k) break;
+      const auto same = [&hit](const Hit& other) { return other.id == hit.id; };
+      if (std::ranges::any_of(std::span(answer.hits).first(found), same)) continue;
+      const Result<bool> visible = reading_.try_version(hit.id, scratch_.version);
+      if (!visible) return std::unexpected(visible.error());
+      if (!*visible) continue;
+      const float score = found == 0 ? hit.score : last * std::clamp(hit.score, 0.0F, 1.0F);
+      answer.hits.push_back({hit.id, hit.version, score});
+      if (!recall_.explain) continue;
+      answer.marks.emplace_back()[static_cast<std::size_t>(Channel::vector)] = {
+          static_cast<std::uint32_t>(answer.hits.size() - found), hit.score};
+    }
+    answer.exact = answer.exact && scratch_.vectors.exact;
+    answer.partial = answer.partial || scratch_.vectors.partial;
+    answer.rows_scanned += scratch_.vectors.rows_scanned;
     return {};
   }
 

@@ -20,6 +20,10 @@ struct TextRecall {
   WordSearch words;
   // The same for the vector; null: there is none.
   const VectorSearch* vector = nullptr;
+  // Where fewer than k were found: the space of the built-in embedder, whose nearest fill up the
+  // answer behind what was found; null: there is none.
+  const SpaceInfo* rest = nullptr;
+  float target_recall = 1;  // of that
 };
 
 // Fills the answer. Wait-free; allocates nothing once the calling thread and the answer are warm.

@@ -259,7 +259,7 @@ class Commands(Cli):
         found = self.objects("recall", self.palace, "--text", "x", "--filter", '{"n": 1}')
         self.assertEqual([f["memory"]["id"] for f in found[:-1]], [ids[0]])
         human = self.ok("recall", self.palace, "--text", "red apple", "--explain")
-        self.assertRegex(human, r"memories in \d+ us \(exact, \d+ rows compared\)")
+        self.assertRegex(human, r"memories in \d+ us \(exact, \d+ rows and \d+ postings looked at\)")
 
     def test_recall_as_of_sees_the_past(self):
         self.init()
@@ -352,6 +352,7 @@ class Commands(Cli):
             self.assertIsNone(re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", out), args)
 
     def test_recall_by_text_and_vector_explains_each_channel(self):
+        self.init("--space", "mine:2")
         ids = self.put({"text": "the heron stood in the reeds", "session": "s", "vector": [1, 0]},
                        {"text": "then it flew off", "session": "s", "vector": [0, 1]},
                        {"text": "a heron again", "session": "t", "vector": [1, 1]})
@@ -432,8 +433,8 @@ class Commands(Cli):
         bad = os.path.join(self.work, "bad.json")
         with open(bad, "w") as file:
             file.write("[1]")
-        self.refused(FAILED, "bench", "passages", bad, says="passages")
-        self.refused(FAILED, "bench", "dialogue", bad, says="object")
+        self.refused(MISUSE, "bench", "passages", bad, says="passages")
+        self.refused(MISUSE, "bench", "dialogue", bad, says="object")
 
     def test_bench_write_prints_one_line_a_directory(self):
         [line] = self.objects("bench", "write", self.work, "--seconds", 0.3, "--rounds", 2,
