@@ -25,4 +25,13 @@ bool decode_engine_state(std::string_view value, EngineState& state) {
   return decoder.ok() && decoder.at_end() && decode_counters(counters, state.counters);
 }
 
+std::string encode_closing(const storage::ManifestPosition& position) {
+  std::string payload;
+  storage::Encoder encoder(payload);
+  encoder.fixed(position.file_number);
+  encoder.fixed(position.records);
+  encoder.fixed(position.chain);
+  return payload;
+}
+
 }  // namespace aeon::engine

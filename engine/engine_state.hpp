@@ -7,6 +7,7 @@
 
 #include "engine/counters.hpp"
 #include "engine/history.hpp"
+#include "storage/manifest.hpp"
 #include "wal/log_position.hpp"
 
 namespace aeon::engine {
@@ -19,5 +20,7 @@ struct EngineState {
 
 [[nodiscard]] std::string encode_engine_state(const EngineState& state);
 [[nodiscard]] bool decode_engine_state(std::string_view value, EngineState& state);
+// What the log's closing frame says: the manifest's last record.
+[[nodiscard]] std::string encode_closing(const storage::ManifestPosition& position);
 
 }  // namespace aeon::engine

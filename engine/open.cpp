@@ -361,11 +361,7 @@ Status Store::close() {
 // Names the manifest record that was last, so that damage that hides a record is noticed.
 Status Store::append_closing_frame() {
   AEON_TRY(manifest_.make_durable());
-  std::string payload;
-  storage::Encoder encoder(payload);
-  encoder.fixed(manifest_.position().file_number);
-  encoder.fixed(manifest_.position().records);
-  encoder.fixed(manifest_.position().chain);
+  const std::string payload = encode_closing(manifest_.position());
   control_->block().writing.store(1, std::memory_order_release);  // (19)
   const Status status = writer_->append_close(storage::as_bytes(payload));
   if (!status) {

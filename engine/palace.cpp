@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/feed_source.hpp"
 #include "engine/store.hpp"
 #include "engine/view.hpp"
 #include "storage/os.hpp"
@@ -121,6 +122,21 @@ Result<bool> Palace::maintain(std::chrono::nanoseconds budget) {
 }
 Status Palace::purge() {
   return without_exceptions([&] { return store_->purge(); });
+}
+Result<BackupReport> Palace::backup(const std::string& directory) {
+  if (directory.empty()) return fail(Errc::invalid_argument, "a copy needs a directory's path");
+  return without_exceptions([&] { return store_->backup(directory); });
+}
+Result<std::vector<CommitInfo>> Palace::commits(CommitNumber after, std::size_t limit) {
+  return without_exceptions([&] { return store_->commits(after, limit); });
+}
+Result<std::vector<VersionInfo>> Palace::versions(MemoryId id) {
+  return without_exceptions([&] { return store_->versions(id); });
+}
+Result<ChangeFeed> Palace::changes_after(CommitNumber after) {
+  AEON_TRY(store_->catch_up());
+  AEON_TRY(snapshot_at(after));
+  return ChangeFeed(std::make_unique<engine::FeedSource>(*store_, after));
 }
 Result<Stats> Palace::stats() const {
   return without_exceptions([&] { return store_->stats(); });

@@ -15,7 +15,10 @@
 #include <string>
 #include <string_view>
 
+#include "engine/changes.hpp"
+#include "engine/copies.hpp"
 #include "engine/model.hpp"
+#include "engine/walks.hpp"
 #include "storage/result.hpp"
 
 namespace aeon {
@@ -80,6 +83,23 @@ class Snapshot {
   [[nodiscard]] Status neighbours(MemoryId id, Direction direction, std::string_view type,
                                   std::size_t limit, std::vector<Edge>& edges) const;
 
+  // Walks from `query.from` along edges, at this instant; see WalkQuery for what is walked. Each
+  // looks at no more than max_edges edges, whatever the size of the graph, and takes memory for
+  // what it meets. Nothing is answered of a memory that is not visible. Errors of all four:
+  // unknown_id (a start, or `to`), invalid_argument, invalid_json (the filter), damaged; on error
+  // `answer` is unchanged.
+  //
+  // What is reached within `hops` edges, nearest first, the starts left out.
+  [[nodiscard]] Status reach(const WalkQuery& query, WalkAnswer& answer) const;
+  // A shortest path from one of the starts to `to`, both ends included; nothing when `hops` edges
+  // do not lead there.
+  [[nodiscard]] Status path(MemoryId to, const WalkQuery& query, WalkAnswer& answer) const;
+  // Spreading activation normalised by degree over `hops` rounds, best first, the starts included
+  // (graph/activation.hpp).
+  [[nodiscard]] Status activate(const WalkQuery& query, WalkAnswer& answer) const;
+  // Personalised PageRank by local push, best first, the starts included (graph/page_rank.hpp).
+  [[nodiscard]] Status rank(const WalkQuery& query, WalkAnswer& answer) const;
+
   // Spaces in the order they were made.
   [[nodiscard]] std::vector<SpaceSpec> spaces() const;
   [[nodiscard]] Result<std::vector<std::string>> tenants() const;
@@ -110,6 +130,21 @@ class Palace {
   // Errors: not_a_palace, newer_format, damaged, missing_file, foreign_file, no_permission,
   // writer_stopped (a process is stopped while it recovers or closes; reading only is possible).
   [[nodiscard]] static Result<Palace> open(const std::string& directory, OpenOptions options = {});
+
+  // Saves what is readable of the palace in `directory`, whatever is damaged or missing there, into
+  // a new palace in `target` (new or empty), and reports each loss. Nothing is changed in
+  // `directory`. Memories keep their ids, keys, content, metadata, times and vectors at their
+  // stored precision, edges their weight and validity; history before is not kept, ids that were
+  // ever used are not given again. A version is saved whole or named as lost or partly lost; where
+  // the place that may have held newer versions is damaged, older ones are saved and the range of
+  // ids is reported. The target gets its name when it is complete; a call that is cut off leaves
+  // `target`.repairing. Takes memory for the names, the ids, and the commits of the log. Errors:
+  // not_a_palace (nothing readable is left), newer_format, busy (it is open in a process),
+  // already_exists, invalid_argument (target inside a palace), those of creating and filling the
+  // target.
+  [[nodiscard]] static Result<RepairReport> repair(const std::string& directory,
+                                                   const std::string& target,
+                                                   OpenOptions options = {});
 
   Palace(Palace&&) noexcept;
   Palace& operator=(Palace&&) noexcept;
@@ -166,6 +201,33 @@ class Palace {
   // busy (another process does upkeep for more than a minute), read_only, disk_full, damaged (what
   // can't be read can't be rewritten: see verify()).
   [[nodiscard]] Status purge();
+
+  // Makes `directory` a copy of this palace, or brings a copy of it up to date: a palace of its own
+  // that holds a beginning of this one's history, with every commit that was durable when the call
+  // began. To restore, open it or copy it back. Runs beside readers and writers of any process;
+  // checkpoints wait while the newest part is taken over. `directory` is new (its parent must
+  // exist), empty, or a copy that took no commit of its own. Settled files are hard links where the
+  // file system can, else copies, and only those that are new are brought; log, manifest and
+  // control file are the copy's own, so that writing to one palace never changes the other. A call
+  // that is cut off leaves a new copy unfinished (no palace; the next call completes it) and an
+  // existing one as it was, or further on in the same history. Durable on return. What is erased
+  // here later stays in copies made before. Opened read-only, the palace may be copied up to
+  // commits that a power loss takes from the original. Errors: invalid_argument (the palace itself,
+  // or a place inside of one), already_exists (something else is there), foreign_file (another
+  // palace), version_conflict (it has commits of its own, or was compacted), busy (it is open, or
+  // checkpoints do not end), damaged, not_found, no_permission, disk_full, io_error.
+  [[nodiscard]] Result<BackupReport> backup(const std::string& directory);
+
+  // Headers of the commits after `after`, ascending, at most `limit`, those of other processes
+  // included: who committed, when, how much. Those that the history policy lets go are left out.
+  // Errors: damaged, those of reading.
+  [[nodiscard]] Result<std::vector<CommitInfo>> commits(CommitNumber after, std::size_t limit);
+  // The versions of a memory that are kept, newest first, its ends included. Errors: unknown_id
+  // (there never was one, or nothing of it is kept), damaged, those of reading.
+  [[nodiscard]] Result<std::vector<VersionInfo>> versions(MemoryId id);
+  // What every commit after `after` changed, as a feed that may be asked again and again. Errors:
+  // invalid_argument (in the future), too_old.
+  [[nodiscard]] Result<ChangeFeed> changes_after(CommitNumber after);
 
   [[nodiscard]] Result<Stats> stats() const;
   // Reads every byte, checks every sum and invariant.

@@ -97,6 +97,27 @@ RowBlock PartitionView::block(std::uint32_t first, std::uint32_t count,
   return block;
 }
 
+RowBlock PartitionView::bare_row(std::uint32_t row, bool& damaged) const noexcept {
+  RowBlock block;
+  const std::byte* rows = row < entry_->rows ? packed(row) : nullptr;
+  const std::byte* exponent = segment_->checked(
+      columns_at_ + ColumnLayout::of(entry_->rows).exponents + row * sizeof(std::int16_t),
+      sizeof(std::int16_t));
+  const auto precision = static_cast<Precision>(entry_->precision);
+  if (rows == nullptr || (exponent == nullptr && precision == Precision::float16)) {
+    damaged = true;
+    return block;
+  }
+  block.count = 1;
+  block.dimension = entry_->dimension;
+  block.precision = precision;
+  block.exponents = reinterpret_cast<const std::int16_t*>(exponent);
+  block.set_packed(rows);
+  block.cold_segment = segment_;
+  block.cold_offset = cold_at_ + row * precise_bytes(block.precision, block.dimension);
+  return block;
+}
+
 std::optional<RouteView> PartitionView::route() const noexcept {
   if (entry_->clusters == 0) return std::nullopt;
   const RouteLayout layout =

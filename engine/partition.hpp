@@ -61,6 +61,9 @@ class PartitionView {
   // with `damaged` set when one of them does not hold.
   [[nodiscard]] RowBlock block(std::uint32_t first, std::uint32_t count,
                                bool& damaged) const noexcept;
+  // For salvage: one row with its head, codes and precise values and no column that only filters
+  // need, so that damage to those does not hide it.
+  [[nodiscard]] RowBlock bare_row(std::uint32_t row, bool& damaged) const noexcept;
   // One packed row after checking its pages, or null; `row` must be below rows().
   [[nodiscard]] const std::byte* packed(std::uint32_t row) const noexcept {
     return segment_->checked(rows_at_ + row * stride_, stride_);

@@ -52,6 +52,28 @@ Result<std::shared_ptr<const SegmentView>> SegmentView::open(storage::Os& os,
   return view;
 }
 
+Result<std::shared_ptr<const SegmentView>> SegmentView::open_damaged(storage::Os& os,
+                                                                     const std::string& directory,
+                                                                     storage::PalaceUuid palace,
+                                                                     std::uint64_t number,
+                                                                     std::string& trouble) {
+  std::shared_ptr<SegmentView> view(new SegmentView);
+  AEON_ASSIGN(view->segment_, storage::Segment::open_damaged(os, directory, palace,
+                                                             storage::FileKind::segment, number));
+  AEON_ASSIGN(view->run_, storage::RunReader::open(*view->segment_));
+  const auto clusters =
+      read_array<ClusterEntry>(*view->segment_, storage::SectionKind::cluster_directory);
+  if (clusters) view->clusters_ = *clusters;
+  if (!clusters) trouble = clusters.error().message;
+  if (const Status rows = view->open_partitions(); !rows) {
+    view->partitions_.clear();
+    trouble = rows.error().message;
+  }
+  // Rows are found without their index.
+  if (!view->open_nodes()) view->nodes_.clear();
+  return view;
+}
+
 Status SegmentView::open_partitions() {
   AEON_ASSIGN(const auto entries,
               read_array<PartitionEntry>(*segment_, storage::SectionKind::partition_directory));

@@ -30,6 +30,13 @@ class SegmentView {
       storage::Os& os, const std::string& directory, storage::PalaceUuid palace,
       const storage::SegmentInfo& info);
 
+  // For salvage: whatever of the file can be told without a manifest. Where the directories of rows
+  // don't hold there are none, and `trouble` says why. Errors: those of Segment::open_damaged,
+  // damaged (the file holds no run).
+  [[nodiscard]] static Result<std::shared_ptr<const SegmentView>> open_damaged(
+      storage::Os& os, const std::string& directory, storage::PalaceUuid palace,
+      std::uint64_t number, std::string& trouble);
+
   [[nodiscard]] const storage::Segment& segment() const noexcept { return *segment_; }
   [[nodiscard]] const storage::RunReader& run() const noexcept { return *run_; }
   // Look-ups by node number in one space.

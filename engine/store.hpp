@@ -10,6 +10,8 @@
 //   checkpoint.cpp  settling tails into segments
 //   expiry.cpp      forgetting what has expired
 //   merge.cpp       merging segments, leaving out what nobody can read any more
+//   backup.cpp      copies of the palace
+//   commit_history.cpp  who changed what, and when
 //
 // Readers use `view_` and `visible_` only. Everything else belongs to whoever holds a mutex:
 // write_mutex_ (apply, log, view changes) or upkeep_mutex_ (one checkpoint at a time; taken first).
@@ -26,7 +28,9 @@
 
 #include "engine/apply.hpp"
 #include "engine/catalog.hpp"
+#include "engine/changes.hpp"
 #include "engine/control.hpp"
+#include "engine/copies.hpp"
 #include "engine/counters.hpp"
 #include "engine/engine_state.hpp"
 #include "engine/palace.hpp"
@@ -46,6 +50,8 @@ namespace aeon::engine {
 
 using HeldView = storage::HeldPointer<View>;
 
+class CopyTarget;
+
 class Store {
  public:
   [[nodiscard]] static Status create(const std::string& directory, storage::Os& os);
@@ -61,6 +67,10 @@ class Store {
   [[nodiscard]] Status checkpoint(bool merge_all);
   [[nodiscard]] Result<bool> maintain(std::chrono::nanoseconds budget);
   [[nodiscard]] Status purge();
+  [[nodiscard]] Result<BackupReport> backup(const std::string& target);
+  [[nodiscard]] Result<std::vector<CommitInfo>> commits(CommitNumber after, std::size_t limit);
+  [[nodiscard]] Result<std::vector<VersionInfo>> versions(MemoryId id);
+  [[nodiscard]] Result<std::unique_ptr<wal::LogReader>> read_log_from_settled();
   [[nodiscard]] Status catch_up();  // to what other processes have written by now
   [[nodiscard]] Status close();
   [[nodiscard]] Result<Stats> stats();
@@ -254,6 +264,15 @@ class Store {
   Status merge(std::size_t count);
   Status reclaim();
   Status purge_files();
+
+  // commit_history.cpp
+  Result<std::vector<wal::CommitHeader>> headers_after(CommitNumber after, std::size_t limit);
+
+  // backup.cpp
+  Status copy_to(CopyTarget& copy);
+  Result<CommitNumber> last_to_copy();
+  Result<storage::ManifestState> state_to_copy();
+  [[nodiscard]] Result<storage::Hash128> settled_chain_at(CommitNumber commit) const;
 
   storage::Os& os_;
   const std::string directory_;

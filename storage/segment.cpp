@@ -123,7 +123,9 @@ struct Segment::State {
 
   Status verify_head(PalaceUuid palace, FileKind kind);
   Status verify_footer();
-  Status verify_sections(const format::Footer& footer);
+  Status verify_sections(std::span<const Section> found);
+  Status map(Os& os);
+  Status guess_layout();
 };
 
 Status Segment::State::verify_head(PalaceUuid palace, FileKind kind) {
@@ -170,19 +172,50 @@ Status Segment::State::verify_footer() {
   data_bytes = footer.table_offset;
   data_pages = pages;
   table_sum = footer.table_sum;
-  return verify_sections(footer);
-}
-
-Status Segment::State::verify_sections(const format::Footer& footer) {
   if (footer.section_count > format::kMaxSections) {
     return damaged(path, "the footer lists too many sections");
   }
-  sections.assign(footer.sections, footer.sections + footer.section_count);
+  return verify_sections(std::span(footer.sections).first(footer.section_count));
+}
+
+Status Segment::State::verify_sections(std::span<const Section> found) {
+  sections.assign(found.begin(), found.end());
   for (const Section& section : sections) {
     if (section.offset < kPageBytes || !in_data(section.offset, section.bytes)) {
       return damaged(path, "the footer places a section outside the data");
     }
   }
+  return {};
+}
+
+// Without a footer: the length says how many pages are data, for each 511 of them take one of sums.
+Status Segment::State::guess_layout() {
+  const std::uint64_t before_footer = footer_page();
+  data_pages = before_footer - (before_footer + format::kSumsPerPage) / (format::kSumsPerPage + 1);
+  data_bytes = data_pages * kPageBytes;
+  if (data_pages < 2 || data_pages + format::table_pages(data_pages) != before_footer) {
+    return damaged(path, "the file's length is not that of a whole file");
+  }
+  const auto copy = load<format::DirectoryCopy>(page_at(data_pages - 1));
+  if (copy.magic != format::kDirectoryMagic || !own_sum_holds(data_pages - 1) ||
+      copy.section_count > format::kMaxSections) {
+    return damaged(path, "neither the footer nor its copy tells what the file holds");
+  }
+  return verify_sections(std::span(copy.sections).first(copy.section_count));
+}
+
+Status Segment::State::map(Os& os) {
+  auto found = os.map_read(path);
+  if (!found) {
+    Error error = std::move(found).error();
+    if (error.code == Errc::not_found) {
+      error.code = Errc::missing_file;
+      error.message += "; the manifest names this file, restore it from a copy or run repair";
+    }
+    return std::unexpected(std::move(error));
+  }
+  mapping = std::move(*found);
+  base = mapping->bytes().data();
   return {};
 }
 
@@ -201,17 +234,7 @@ Result<std::shared_ptr<const Segment>> Segment::open(Os& os, const std::string& 
   s.path = format::segment_path(directory, kind, expected.number);
   s.info = expected;
   s.salt = format::file_salt(palace, kind, expected.number);
-  auto mapping = os.map_read(s.path);
-  if (!mapping) {
-    Error error = std::move(mapping).error();
-    if (error.code == Errc::not_found) {
-      error.code = Errc::missing_file;
-      error.message += "; the manifest names this file, restore it from a copy or run repair";
-    }
-    return std::unexpected(std::move(error));
-  }
-  s.mapping = std::move(*mapping);
-  s.base = s.mapping->bytes().data();
+  AEON_TRY(s.map(os));
   const std::uint64_t size = s.mapping->bytes().size();
   if (size != expected.bytes || size % kPageBytes != 0 || size < 3 * kPageBytes) {
     return damaged(
@@ -223,6 +246,43 @@ Result<std::shared_ptr<const Segment>> Segment::open(Os& os, const std::string& 
   s.bad = PageBits(s.footer_page() + 1);
   if (!s.check(0)) return damaged(s.path, "page 0 (offset 0) does not match its sum");
   return std::shared_ptr<const Segment>(new Segment(std::move(state)));
+}
+
+Result<std::shared_ptr<const Segment>> Segment::open_damaged(Os& os, const std::string& directory,
+                                                             PalaceUuid palace, FileKind kind,
+                                                             std::uint64_t number) {
+  auto state = std::make_unique<State>();
+  State& s = *state;
+  s.path = format::segment_path(directory, kind, number);
+  s.salt = format::file_salt(palace, kind, number);
+  AEON_TRY(s.map(os));
+  const std::uint64_t size = s.mapping->bytes().size();
+  if (size % kPageBytes != 0 || size < 3 * kPageBytes) {
+    return damaged(s.path, fmt::format("the file was cut off at {} bytes", size));
+  }
+  s.info = {.number = number, .bytes = size};
+  const auto head = load<format::Head>(s.base);
+  if (head.magic == format::kHeadMagic && head.sum == format::sum_of(head)) {
+    s.info.first_commit = head.first_commit;
+    s.info.last_commit = head.last_commit;
+    AEON_TRY(s.verify_head(palace, kind));
+  }
+  s.info.footer_sum = load<format::Footer>(s.page_at(s.footer_page())).sum;
+  if (!s.verify_footer()) {
+    s.info.footer_sum = 0;
+    AEON_TRY(s.guess_layout());
+  }
+  s.good = PageBits(s.footer_page() + 1);
+  s.bad = PageBits(s.footer_page() + 1);
+  return std::shared_ptr<const Segment>(new Segment(std::move(state)));
+}
+
+std::optional<PalaceUuid> Segment::palace_of(Os& os, const std::string& path) {
+  const auto mapping = os.map_read(path);
+  if (!mapping || (*mapping)->bytes().size() < sizeof(format::Head)) return std::nullopt;
+  const auto head = load<format::Head>((*mapping)->bytes().data());
+  const bool holds = head.magic == format::kHeadMagic && head.sum == format::sum_of(head);
+  return holds ? std::optional(head.palace) : std::nullopt;
 }
 
 const SegmentInfo& Segment::info() const noexcept { return state_->info; }

@@ -14,6 +14,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -114,6 +115,14 @@ class Segment {
                                                                    const std::string& directory,
                                                                    PalaceUuid palace, FileKind kind,
                                                                    const SegmentInfo& expected);
+  // For salvage: opens a file that no manifest speaks for and of which any page may be damaged.
+  // info() says what the head and the footer say, zeros where they do not verify; the sections come
+  // from the footer or, from format version 3 on, from its copy. Errors: missing_file,
+  // newer_format, foreign_file, damaged (the sections can't be told).
+  [[nodiscard]] static Result<std::shared_ptr<const Segment>> open_damaged(
+      Os& os, const std::string& directory, PalaceUuid palace, FileKind kind, std::uint64_t number);
+  // The palace that the file's head names, if the head verifies.
+  [[nodiscard]] static std::optional<PalaceUuid> palace_of(Os& os, const std::string& path);
   ~Segment();
 
   [[nodiscard]] const SegmentInfo& info() const noexcept;

@@ -56,6 +56,21 @@ static_assert(sizeof(Section) == 32 && std::has_unique_object_representations_v<
 static_assert(sizeof(Footer) == kPageBytes && std::has_unique_object_representations_v<Footer> &&
               std::is_trivially_copyable_v<Footer>);
 
+// The last page of the data, from version 3 on: the footer's sections once more, so that a damaged
+// footer costs a salvage nothing. Nobody else reads it.
+inline constexpr std::uint64_t kDirectoryMagic = 0x59504f434e4f4541;  // "AEONCOPY"
+struct DirectoryCopy {
+  std::uint64_t magic;
+  std::uint32_t section_count;
+  std::uint32_t zero;
+  Section sections[kMaxSections];
+  std::uint64_t padding[9];
+  std::uint64_t sum;  // of the 4088 bytes before, seeded by the page's place
+};
+static_assert(sizeof(DirectoryCopy) == kPageBytes &&
+              std::has_unique_object_representations_v<DirectoryCopy> &&
+              std::is_trivially_copyable_v<DirectoryCopy>);
+
 // A page of the sum table checks itself, so that it can be believed without reading the others.
 inline constexpr std::size_t kSumsPerPage = kPageBytes / 8 - 1;
 struct TablePage {

@@ -94,6 +94,16 @@ struct SegmentWriter::State {
     return past == 0 ? health : append({kZeros, static_cast<std::size_t>(alignment - past)});
   }
 
+  Status append_directory_copy() {
+    format::DirectoryCopy copy{};
+    copy.magic = format::kDirectoryMagic;
+    copy.section_count = static_cast<std::uint32_t>(sections.size());
+    std::ranges::copy(sections, copy.sections);
+    copy.sum =
+        format::own_sum(reinterpret_cast<const std::byte*>(&copy), salt, offset() / kPageBytes);
+    return append(std::as_bytes(std::span(&copy, 1)));
+  }
+
   // Writes the sum table; answers the sum over its pages' own sums.
   Result<std::uint64_t> write_table() {
     std::vector<format::TablePage> table(format::table_pages(sums.size()));
@@ -198,6 +208,7 @@ Result<SegmentInfo> SegmentWriter::finish() {
   State& s = *state_;
   if (s.section_open || s.finished) return misuse(s.path, "a section is open or the file finished");
   AEON_TRY(s.align(kPageBytes));
+  AEON_TRY(s.append_directory_copy());
   AEON_TRY(s.flush());
   const std::uint64_t table_offset = s.written;
   AEON_ASSIGN(const std::uint64_t table_sum, s.write_table());

@@ -57,6 +57,11 @@ void add_trace(CLI::App& app, Chosen& chosen);
 void add_stat(CLI::App& app, Chosen& chosen);
 void add_verify(CLI::App& app, Chosen& chosen);
 void add_upkeep(CLI::App& app, Chosen& chosen);  // checkpoint, compact
+void add_backup(CLI::App& app, Chosen& chosen);
+void add_repair(CLI::App& app, Chosen& chosen);
+void add_log(CLI::App& app, Chosen& chosen);
+void add_tail(CLI::App& app, Chosen& chosen);
+void add_walk(CLI::App& app, Chosen& chosen);
 void add_export(CLI::App& app, Chosen& chosen);
 void add_import(CLI::App& app, Chosen& chosen);
 void add_bench(CLI::App& app, Chosen& chosen);

@@ -25,6 +25,11 @@ void add_commands(CLI::App& app, Chosen& chosen) {
   add_stat(app, chosen);
   add_verify(app, chosen);
   add_upkeep(app, chosen);
+  add_walk(app, chosen);
+  add_log(app, chosen);
+  add_tail(app, chosen);
+  add_backup(app, chosen);
+  add_repair(app, chosen);
   add_export(app, chosen);
   add_import(app, chosen);
   add_bench(app, chosen);

@@ -930,6 +930,148 @@ class BadFiles(Cli):
         self.assertEqual(done.returncode, FAILED, done.stderr)
 
 
+class Copies(Cli):
+    """backup, repair, and what they refuse."""
+
+    def setUp(self):
+        super().setUp()
+        self.init("--space", "v:2")
+        self.put(*({"content": f"number {i} " + "x" * 200, "session": "s", "key": f"k{i}"}
+                   for i in range(40)))
+        self.copy = os.path.join(self.work, "copy")
+
+    def export(self, palace):
+        lines = self.ok("export", palace).splitlines()[1:]  # the first one says the commit
+        drop = ("version", "commit_time")
+        return [{k: v for k, v in json.loads(l).items() if k not in drop} for l in lines]
+
+    def test_a_backup_is_the_palace_and_is_brought_up_to_date(self):
+        self.ok("checkpoint", self.palace)
+        first = self.objects("backup", self.palace, self.copy)[0]
+        self.assertGreater(first["files_linked"], 0)
+        self.assertEqual(self.export(self.copy), self.export(self.palace))
+        self.put({"content": "later"})
+        second = self.objects("backup", self.palace, self.copy)[0]
+        self.assertEqual(second["files_linked"], 0)
+        self.assertEqual(second["before"], first["commit"])
+        self.assertEqual(self.export(self.copy), self.export(self.palace))
+        self.ok("verify", self.copy)
+        restored = os.path.join(self.work, "restored")
+        shutil.copytree(self.copy, restored)
+        self.assertEqual(self.export(restored), self.export(self.palace))
+
+    def test_what_is_no_place_for_a_backup_is_refused(self):
+        self.refused(MISUSE, "backup", self.palace, self.palace, says="palace itself")
+        self.refused(MISUSE, "backup", self.palace, os.path.join(self.palace, "in"), says="inside")
+        link = os.path.join(self.work, "link")
+        os.symlink(self.palace, link)
+        self.refused(FAILED, "backup", self.palace, link, says="itself")
+        self.refused(MISUSE, "backup", self.palace, os.path.join(link, "in"), says="inside")
+        full = os.path.join(self.work, "full")
+        os.mkdir(full)
+        open(os.path.join(full, "file"), "w").close()
+        self.refused(MISUSE, "backup", self.palace, full, says="not empty")
+        self.assertEqual(os.listdir(full), ["file"])
+        other = os.path.join(self.work, "other")
+        self.ok("init", other)
+        self.refused(FAILED, "backup", self.palace, other, says="another palace")
+        self.refused(FAILED, "backup", os.path.join(self.work, "none"), self.copy)
+        self.assertFalse(os.path.exists(self.copy))
+        self.ok("backup", self.palace, self.copy)
+        self.put_into(self.copy, {"content": "of its own"})
+        self.refused(MISUSE, "backup", self.palace, self.copy, says="new directory")
+
+    def put_into(self, palace, *objects):
+        self.ok("put", palace, stdin=lines(*objects))
+
+    def test_repair_saves_what_is_left(self):
+        self.ok("compact", self.palace)
+        whole = self.export(self.palace)
+        done = self.objects("repair", self.palace, self.copy)[-1]
+        self.assertEqual(done["losses"], 0)
+        self.assertEqual(self.export(self.copy), whole)
+        blob = sorted(n for n in os.listdir(self.palace) if n.startswith("blob-"))[-1]
+        with open(os.path.join(self.palace, blob), "r+b") as file:
+            file.seek(4096 + 100)
+            file.write(b"\xff" * 50)
+        saved = os.path.join(self.work, "saved")
+        damaged = run("repair", self.palace, saved)
+        self.assertEqual(damaged.returncode, NEGATIVE, damaged.stderr)
+        self.assertIn(b"lost: ", damaged.stdout)
+        self.assertEqual(len(self.export(saved)), len(whole))
+        self.ok("verify", saved)
+        self.refused(MISUSE, "repair", self.palace, saved, says="not empty")
+        self.refused(MISUSE, "repair", self.palace, os.path.join(self.palace, "x"), says="inside")
+        self.refused(FAILED, "repair", os.path.join(self.work, "none"), self.work + "/y")
+
+
+class Histories(Cli):
+    """log, tail and walk."""
+
+    def setUp(self):
+        super().setUp()
+        self.init()
+        self.put({"content": "one", "key": "k"}, {"content": "two"}, {"content": "three"},
+                 options=("--ack",))
+
+    def test_log_says_who_and_when(self):
+        commits = self.objects("log", self.palace)
+        self.assertEqual([c["commit"] for c in commits], sorted((c["commit"] for c in commits),
+                                                                reverse=True))
+        self.ok("forget", self.palace, 2)
+        versions = self.objects("log", self.palace, 2)
+        self.assertEqual([v["what"] for v in versions], ["forgotten", "written"])
+        self.assertIn("memory 2 forgotten", self.ok("log", self.palace, 2))
+        self.refused(NEGATIVE, "log", self.palace, 99, says="99")
+
+    def test_tail_tells_every_commit_once(self):
+        before = self.objects("tail", self.palace)
+        wrote = [x["id"] for c in before for x in c["changes"] if x["what"] == "wrote"]
+        self.assertEqual(wrote, [1, 2, 3])
+        self.ok("checkpoint", self.palace)
+        after = self.objects("tail", self.palace)
+        self.assertEqual(after[:len(before)], before)
+        last = after[-1]["commit"]
+        self.assertEqual(self.objects("tail", self.palace, "--from", last), [])
+        self.refused(MISUSE, "tail", self.palace, "--from", last + 5, says="future")
+
+    def test_tail_follows(self):
+        tail = subprocess.Popen([AEON, "tail", self.palace, "--follow", "--json"],
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(tail.stdout.close)
+        self.addCleanup(tail.stderr.close)
+        seen = []
+        while 3 not in seen:
+            seen += [x["id"] for x in json.loads(tail.stdout.readline())["changes"]]
+        self.put({"content": "four"})
+        while 4 not in seen:
+            seen += [x["id"] for x in json.loads(tail.stdout.readline())["changes"]]
+        tail.send_signal(signal.SIGINT)
+        self.assertEqual(tail.wait(20), DONE)
+        self.assertEqual(seen, [1, 2, 3, 4])
+
+    def test_walk(self):
+        session = os.path.join(self.work, "line")
+        self.ok("init", session)
+        self.ok("put", session, stdin=lines(*({"content": f"event {i}", "session": "s"}
+                                              for i in range(5))))
+        found = self.objects("walk", session, "--from", 1, "--hops", 3)
+        self.assertEqual([(f["id"], f["hops"]) for f in found[:-1]], [(2, 1), (3, 2), (4, 3)])
+        path = self.objects("walk", session, "--from", 1, "--to", 4, "--hops", 9)
+        self.assertEqual([f["id"] for f in path[:-1]], [1, 2, 3, 4])
+        ranked = self.objects("walk", session, "--from", 2, "--mode", "ppr", "--way", "both")
+        self.assertEqual(ranked[0]["id"], 2)
+        self.assertLess(ranked[-1]["error"], 0.01)
+        active = self.objects("walk", session, "--from", 2, "--mode", "activation")
+        self.assertEqual([f["id"] for f in active[:-1]], [2, 3, 4, 5])
+        self.assertEqual(run("walk", session, "--from", 5).returncode, NEGATIVE)
+        self.assertIn("event 2", self.ok("walk", session, "--from", 1))
+        self.refused(NEGATIVE, "walk", session, "--from", 77, says="77")
+        self.refused(MISUSE, "walk", session, "--from", 1, "--mode", "fly")
+        self.refused(MISUSE, "walk", session, "--from", 1, "--type", "next:x", says="TYPE")
+        self.refused(MISUSE, "walk", session, "--from", 1, "--restart", 1, says="restart")
+
+
 if __name__ == "__main__":
     AEON = os.path.abspath(sys.argv.pop(1))
     unittest.main(verbosity=1)
