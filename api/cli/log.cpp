@@ -32,9 +32,9 @@ constexpr std::chrono::milliseconds kPoll{20};
 
 // The kinds of a commit in words, see engine/format.md.
 std::string kinds_text(std::uint32_t kinds) {
-  static constexpr const char* kNames[] = {"",      "space", "name",   "version", "row",
-                                           "end",   "key",   "line",   "edge",    "checkpoint",
-                                           "links", "",      "setting"};
+  static constexpr const char* kNames[] = {"",      "space", "name",    "version", "row",
+                                           "end",   "key",   "line",    "edge",    "checkpoint",
+                                           "links", "words", "setting", "expiry",  "word-counts"};
   std::string text;
   for (std::uint32_t kind = 1; kind < 32; ++kind) {
     if ((kinds >> kind & 1) == 0) continue;
