@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -265,6 +266,15 @@ struct ChannelMark {
   float score = 0;         // on the channel's own scale
 };
 
+// The target of a query that names none.
+inline constexpr float kTargetRecall = 0.98F;
+
+// The target recall that an effort stands for: each ninth of effort halves the share that may be
+// missed, from 1/2 at effort 0 (0.895 at 0.25, 0.978 at 0.5, 0.995 at 0.75); 1 compares every row.
+[[nodiscard]] inline float recall_of_effort(float effort) noexcept {
+  return effort >= 1 ? 1.0F : 1.0F - std::exp2(-1.0F - 9.0F * effort);
+}
+
 // What to recall. Views must live during the call only.
 struct Query {
   std::string_view tenant{};  // empty: the default tenant
@@ -279,9 +289,12 @@ struct Query {
   Preset preset = kDialoguePreset;
   bool explain = false;  // fill Answer::marks
   std::uint32_t k = 10;  // 1..kMaxK
-  // The share of the true k nearest that is wanted, on average over queries like the stored rows,
-  // within (0, 1]. 1 compares every row and is exact; so is any search of few rows.
-  float target_recall = 0.98F;
+  // How hard to try: by one of the two, or kTargetRecall. A target is the share of the true k
+  // nearest that is wanted, on average over queries like the stored rows, within (0, 1]. 1 compares
+  // every row and is exact; so is any search of few rows. An effort within [0, 1] is another scale
+  // for the same: see recall_of_effort().
+  std::optional<float> target_recall{};
+  std::optional<float> effort{};
   std::string_view session{};       // only this session
   std::string_view kind{};          // only this kind
   TimeNs since = kBeginningOfTime;  // only events in [since, until)

@@ -8,6 +8,7 @@
 #include "engine/find_row.hpp"
 #include "engine/palace.hpp"
 #include "engine/prepare.hpp"
+#include "engine/query_check.hpp"
 #include "engine/search.hpp"
 #include "engine/store.hpp"
 #include "engine/text_recall.hpp"
@@ -57,18 +58,6 @@ CommitNumber Snapshot::commit() const noexcept { return commit_; }
 
 namespace {
 
-Result<const engine::SpaceInfo*> space_of(const Reading& reading, std::string_view name) {
-  if (!name.empty()) {
-    const engine::SpaceInfo* space = reading.catalog.find(name, reading.commit);
-    if (space != nullptr) return space;
-    return fail(Errc::unknown_space, fmt::format("no space is named \"{}\"", name));
-  }
-  if (const engine::SpaceInfo* space = reading.catalog.lexical(reading.commit)) return space;
-  const engine::SpaceInfo* first = reading.catalog.at(1);
-  if (first != nullptr && first->born <= reading.commit) return first;
-  return fail(Errc::unknown_space, "the palace has no vector space; create one first");
-}
-
 // The vector to search with: the caller's, or the embedded text. Empty when the text has no word.
 Result<std::span<const float>> vector_of(const Query& query, const SpaceSpec& spec) {
   if (!query.vector.empty()) {
@@ -116,7 +105,7 @@ Status search_by_text(const Reading& reading, const Query& query, const engine::
                                       .filter = like.filter},
                             .vector = with_vector ? &like : nullptr,
                             .rest = with_vector ? nullptr : reading.catalog.lexical(reading.commit),
-                            .target_recall = query.target_recall};
+                            .target_recall = engine::wanted_recall(query)};
   return engine::recall_text(reading, recall, answer);
 }
 
@@ -166,17 +155,9 @@ Status search_living(const Reading& reading, engine::VectorSearch& search, Answe
 
 Status Snapshot::recall(const Query& query, Answer& answer) const {
   const Reading reading = this->reading();
-  if (query.k < 1 || query.k > kMaxK) {
-    return fail(Errc::invalid_argument,
-                fmt::format("k is {}; it must be within 1..{}", query.k, kMaxK));
-  }
+  AEON_TRY(engine::check_wanted(query));
   if (query.vector.empty() && query.text.empty()) {
     return fail(Errc::invalid_argument, "the query has neither a vector nor text");
-  }
-  if (!(query.target_recall > 0 && query.target_recall <= 1)) {
-    return fail(Errc::invalid_argument,
-                fmt::format("the target recall is {}; it must be above 0 and at most 1",
-                            query.target_recall));
   }
   if (query.text.size() > kMaxQueryBytes) {
     return fail(Errc::too_large, fmt::format("the query text has {} bytes; at most {} are read",
@@ -188,7 +169,7 @@ Status Snapshot::recall(const Query& query, Answer& answer) const {
   AEON_ASSIGN(const bool by_words, asks_by_words(reading, query, search.tenant));
   const bool by_vector = !by_words || !query.vector.empty();
   if (by_vector) {
-    AEON_ASSIGN(search.space, space_of(reading, query.space));
+    AEON_ASSIGN(search.space, engine::space_of(reading, query.space));
     AEON_ASSIGN(search.vector, vector_of(query, search.space->spec));
   }
   std::unique_ptr<engine::Filter> filter;
@@ -211,7 +192,7 @@ Status Snapshot::recall(const Query& query, Answer& answer) const {
     return {};
   }
   search.k = query.k;
-  search.recall = query.target_recall;
+  search.recall = engine::wanted_recall(query);
   search.since = query.since;
   search.until = query.until;
   if (by_words) return search_by_text(reading, query, search, by_vector, answer);

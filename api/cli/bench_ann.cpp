@@ -73,11 +73,13 @@ Status reopen(const std::string& directory, const AnnBench& bench, const VectorT
   AEON_ASSIGN(Palace palace, Palace::open(directory));
   const std::int64_t opened = SteadyClock::now();
   Answer answer;
-  AEON_TRY(palace.recall({.space = kBenchSpace,
-                          .vector = queries.row(0),
-                          .k = bench.k,
-                          .target_recall = bench.target_recall.front()},
-                         answer));
+  AEON_TRY(
+      palace.recall({.space = kBenchSpace,
+                     .vector = queries.row(0),
+                     .k = bench.k,
+                     .target_recall = bench.target_recall.empty() ? kBenchTargets.front()
+                                                                  : bench.target_recall.front()},
+                    answer));
   figures.first_query_us = static_cast<double>(SteadyClock::now() - opened) / 1e3;
   figures.open_ms = static_cast<double>(opened - start) / 1e6;
   // Busy: the palace's own thread is just at it.

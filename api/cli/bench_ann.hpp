@@ -6,6 +6,7 @@
 // that were timed.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <string>
 #include <vector>
@@ -17,6 +18,8 @@ namespace aeon::cli {
 // The order in which the rows of the base are inserted.
 enum class RowOrder : std::uint8_t { given, shuffled, reversed };
 
+inline constexpr std::array kBenchTargets = {0.9F, 0.95F, 0.99F, 1.0F};
+
 struct AnnBench {
   std::string base;       // .fbin
   std::string query;      // .fbin
@@ -25,8 +28,10 @@ struct AnnBench {
   bool keep = false;      // leave the palace there
   bool step = false;      // a round for each line of standard input, instead of `rounds`
   std::uint32_t k = 10;
-  std::vector<std::uint32_t> threads = {1};  // that query
-  std::vector<float> target_recall = {0.9F, 0.95F, 0.99F, 1};
+  std::vector<std::uint32_t> threads = {1};      // that query
+  std::vector<float> target_recall{};            // neither this nor effort: kBenchTargets
+  std::vector<float> effort{};                   // as well as, or instead of, targets
+  std::vector<std::uint32_t> query_batch = {1};  // queries of one recall_batch; 1: recall
   Metric metric = Metric::cosine;
   Precision precision = Precision::float16;
   Durability durability = Durability::process;

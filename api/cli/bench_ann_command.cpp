@@ -65,8 +65,15 @@ void add_bench_ann(CLI::App& bench, Chosen& chosen) {
   command->add_option("-k", ann.k)->check(CLI::Range(1U, kMaxK));
   command->add_option("--threads", ann.threads, "that query; one setting each")
       ->check(CLI::Range(1, 1024));
-  command->add_option("--target-recall", ann.target_recall, "one setting each")
+  command->add_option("--target-recall", ann.target_recall, "one setting each; else some")
+      ->delimiter(',')
       ->check(CLI::Range(1e-6, 1.0));
+  command->add_option("--effort", ann.effort, "one setting each, beside those by target")
+      ->delimiter(',')
+      ->check(CLI::Range(0.0, 1.0));
+  command->add_option("--query-batch", ann.query_batch, "queries asked together; one setting each")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 1'000'000));
   command->add_option("--rounds", ann.rounds)->check(CLI::Range(1, 1000));
   command->add_option("--seconds", ann.seconds, "of each setting in each round, at least")
       ->check(CLI::Range(0.0, 3600.0));

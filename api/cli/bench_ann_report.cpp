@@ -96,7 +96,9 @@ std::string setting_line(const AnnBench& bench, const AnnFigures& figures,
   line.add("bench", "ann");
   add_data(line, bench, figures);
   line.add("threads", setting.setting.threads);
-  line.add("target_recall", setting.setting.target_recall);
+  if (setting.setting.target_recall) line.add("target_recall", *setting.setting.target_recall);
+  if (setting.setting.effort) line.add("effort", *setting.setting.effort);
+  line.add("query_batch", setting.setting.batch);
   line.add("recall", share.recall).add("recall_by_id", share.by_id);
   line.add("truth", figures.truth_given ? "file" : "computed");
   line.add("exact", setting.exact).add("partial", setting.partial);

@@ -27,7 +27,8 @@ double microseconds(std::uint64_t ns) { return static_cast<double>(ns) / 1e3; }
 
 // What one thread did.
 struct AnnRounds::Share {
-  Histogram latency_ns{};
+  Histogram latency_ns{};  // of calls
+  std::uint64_t queries = 0;
   std::uint64_t rows_scanned = 0;
   std::int64_t start_ns = 0;
   std::int64_t end_ns = 0;
@@ -47,10 +48,11 @@ struct AnnRounds::Pass {
   std::atomic<std::size_t> next{0};
   // Filled in at the end.
   double seconds = 0;
+  std::uint64_t answered = 0;
   Histogram latency_ns{};
 
   [[nodiscard]] double qps() const {
-    return static_cast<double>(latency_ns.count()) / std::max(seconds, 1e-9);
+    return static_cast<double>(answered) / std::max(seconds, 1e-9);
   }
 };
 
@@ -69,21 +71,36 @@ std::size_t SettingFigures::distinct_proofs() const {
 AnnRounds::AnnRounds(const Palace& palace, const VectorTable& queries, const RowIds& ids,
                      const AnnBench& bench)
     : palace_(palace), queries_(queries), ids_(ids), k_(bench.k), seconds_(bench.seconds) {
+  std::vector<AnnSetting> wanted;
+  for (const float target : bench.target_recall) wanted.push_back({.target_recall = target});
+  for (const float effort : bench.effort) wanted.push_back({.effort = effort});
+  if (wanted.empty()) {
+    for (const float target : kBenchTargets) wanted.push_back({.target_recall = target});
+  }
   for (const std::uint32_t threads : bench.threads) {
-    for (const float target : bench.target_recall) {
-      SettingFigures& figures = figures_.emplace_back();
-      figures.setting = {threads, target};
-      figures.found.assign(std::size_t{queries.rows} * k_, kNoRow);
+    for (const std::uint32_t batch : bench.query_batch) {
+      for (const AnnSetting& setting : wanted) {
+        SettingFigures& figures = figures_.emplace_back();
+        figures.setting = setting;
+        figures.setting.threads = threads;
+        figures.setting.batch = batch;
+        figures.found.assign(std::size_t{queries.rows} * k_, kNoRow);
+      }
     }
   }
 }
 
-Status AnnRounds::ask(const AnnSetting& setting, std::size_t number, Answer& answer) const {
-  return palace_.recall({.space = kBenchSpace,
-                         .vector = queries_.row(number % queries_.rows),
-                         .k = k_,
-                         .target_recall = setting.target_recall},
-                        answer);
+Status AnnRounds::ask(const AnnSetting& setting, std::size_t first, std::span<Query> queries,
+                      std::span<Answer> answers) const {
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    queries[i] = {.space = kBenchSpace,
+                  .vector = queries_.row((first + i) % queries_.rows),
+                  .k = k_,
+                  .target_recall = setting.target_recall,
+                  .effort = setting.effort};
+  }
+  if (setting.batch == 1) return palace_.recall(queries.front(), answers.front());
+  return palace_.recall_batch(queries.first(answers.size()), answers);
 }
 
 // Only the first pass writes to `found`, so that no two threads write to one query's place.
@@ -99,21 +116,29 @@ void AnnRounds::keep(const Answer& answer, std::size_t number, Pass& pass, Share
 }
 
 Status AnnRounds::take_queries(const AnnSetting& setting, Pass& pass, Share& share) const {
-  Answer answer;
-  for (std::size_t i = 0; i < std::min<std::size_t>(kFirstQueries, queries_.rows); ++i) {
-    AEON_TRY(ask(setting, i, answer));
+  std::vector<Query> queries(setting.batch);
+  std::vector<Answer> answers(setting.batch);
+  for (std::size_t i = 0; i < std::min<std::size_t>(kFirstQueries, queries_.rows);
+       i += setting.batch) {
+    AEON_TRY(ask(setting, i, queries, answers));
   }
   pass.start.arrive_and_wait();
   share.start_ns = share.end_ns = SteadyClock::now();
+  const std::size_t claim =
+      std::max<std::size_t>(kClaim / setting.batch * setting.batch, setting.batch);
   while (!interrupted()) {
-    const std::size_t first = pass.next.fetch_add(kClaim);
+    const std::size_t first = pass.next.fetch_add(claim);
     if (first >= pass.queries) return {};
-    for (std::size_t i = first; i < std::min(first + kClaim, pass.queries); ++i) {
+    const std::size_t last = std::min(first + claim, pass.queries);
+    for (std::size_t i = first; i < last; i += setting.batch) {
+      const auto together =
+          std::span(answers).first(std::min<std::size_t>(setting.batch, last - i));
       const std::int64_t start = SteadyClock::now();
-      AEON_TRY(ask(setting, i, answer));
+      AEON_TRY(ask(setting, i, queries, together));
       share.end_ns = SteadyClock::now();
       share.latency_ns.add(static_cast<std::uint64_t>(share.end_ns - start));
-      keep(answer, i, pass, share);
+      share.queries += together.size();
+      for (std::size_t j = 0; j < together.size(); ++j) keep(together[j], i + j, pass, share);
     }
     if (pass.most_ns > 0 && share.end_ns - share.start_ns > pass.most_ns) return {};
   }
@@ -143,12 +168,13 @@ Status AnnRounds::measure(SettingFigures& figures, Pass& pass) const {
     end_ns = std::max(end_ns, share.end_ns);
     scanned += share.rows_scanned;
     pass.latency_ns.add(share.latency_ns);
+    pass.answered += share.queries;
     figures.exact = figures.exact && share.exact;
     figures.partial = figures.partial || share.partial;
   }
   pass.seconds = static_cast<double>(end_ns - start_ns) * 1e-9;
   figures.rows_scanned =
-      static_cast<double>(scanned) / std::max(1.0, static_cast<double>(pass.latency_ns.count()));
+      static_cast<double>(scanned) / std::max(1.0, static_cast<double>(pass.answered));
   return {};
 }
 

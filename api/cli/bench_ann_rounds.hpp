@@ -1,6 +1,8 @@
 // Timed rounds of queries.
 #pragma once
 
+#include <optional>
+#include <span>
 #include <vector>
 
 #include "api/cli/bench_ann_load.hpp"
@@ -9,7 +11,10 @@ namespace aeon::cli {
 
 struct AnnSetting {
   std::uint32_t threads = 1;
-  float target_recall = 0;
+  // One of the two.
+  std::optional<float> target_recall{};
+  std::optional<float> effort{};
+  std::uint32_t batch = 1;  // queries asked together
 };
 
 struct RoundFigures {
@@ -53,7 +58,9 @@ class AnnRounds {
   struct Share;
   Status measure(SettingFigures& figures, Pass& pass) const;
   Status take_queries(const AnnSetting& setting, Pass& pass, Share& share) const;
-  Status ask(const AnnSetting& setting, std::size_t number, Answer& answer) const;
+  // The queries [first, first + answers.size()) of endless passes; `queries` is room for them.
+  Status ask(const AnnSetting& setting, std::size_t first, std::span<Query> queries,
+             std::span<Answer> answers) const;
   void keep(const Answer& answer, std::size_t number, Pass& pass, Share& share) const;
 
   const Palace& palace_;

@@ -37,12 +37,14 @@ struct Options {
   std::string preset = std::string(Query{}.preset.name);
   std::optional<CommitNumber> as_of;
   std::uint32_t k = 10;
-  float target_recall = Query{}.target_recall;
+  std::optional<float> target_recall;
+  std::optional<float> effort;
   bool explain = false;
 };
 
 // What a recall found, and what it cost.
 struct Outcome {
+  std::size_t query = 0;  // from 1, where several were asked together
   Answer answer;
   std::string space;
   double open_us = 0;
@@ -87,37 +89,72 @@ Status read_times(const Options& options, Query& query) {
   return {};
 }
 
-Result<Outcome> recall(const Snapshot& snapshot, const Options& options) {
-  Outcome outcome;
-  NewVector vector;
-  if (!options.vector.empty()) {
-    AEON_ASSIGN(const std::string text, read_file(options.vector, LineReader::kMaxLine));
-    AEON_ASSIGN(vector.values, api::parse_floats(text));
+// One vector, or several: [...] on a line of its own each.
+Result<std::vector<NewVector>> read_vectors(const std::string& path) {
+  AEON_ASSIGN(const std::string text, read_file(path, LineReader::kMaxLine));
+  std::vector<std::string_view> parts;
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+    if (line.find_first_not_of(" \t\r") != std::string_view::npos) parts.push_back(line);
+  }
+  const bool several = parts.size() > 1 && std::ranges::all_of(parts, [](std::string_view line) {
+                         return line.find('[') != line.npos && line.find(']') != line.npos;
+                       });
+  if (!several) parts.assign(1, text);
+  std::vector<NewVector> vectors;
+  for (const std::string_view part : parts) {
+    NewVector& vector = vectors.emplace_back();
+    AEON_ASSIGN(vector.values, api::parse_floats(part));
     if (vector.values.empty()) {
       return fail(Errc::invalid_argument,
-                  fmt::format("{} holds no numbers; write them as [0.1, 0.2]", options.vector));
+                  fmt::format("{} holds no numbers; write them as [0.1, 0.2]", path));
     }
   }
-  AEON_TRY(choose_space(snapshot, options, vector));
-  Query query{.tenant = options.tenant,
-              .space = vector.space,
-              .vector = vector.values,
-              .model = vector.model,
-              .text = options.text,
-              .language = options.language,
-              .preset = presets().at(options.preset),
-              .explain = options.explain,
-              .k = options.k,
-              .target_recall = options.target_recall,
-              .session = options.session,
-              .kind = options.kind,
-              .filter = options.filter};
-  AEON_TRY(read_times(options, query));
+  return vectors;
+}
+
+Result<std::vector<Outcome>> recall(const Snapshot& snapshot, const Options& options) {
+  std::vector<NewVector> vectors(1);
+  if (!options.vector.empty()) {
+    AEON_ASSIGN(vectors, read_vectors(options.vector));
+  }
+  std::vector<Query> queries;
+  for (NewVector& vector : vectors) {
+    AEON_TRY(choose_space(snapshot, options, vector));
+    queries.push_back({.tenant = options.tenant,
+                       .space = vector.space,
+                       .vector = vector.values,
+                       .model = vector.model,
+                       .text = options.text,
+                       .language = options.language,
+                       .preset = presets().at(options.preset),
+                       .explain = options.explain,
+                       .k = options.k,
+                       .target_recall = options.target_recall,
+                       .effort = options.effort,
+                       .session = options.session,
+                       .kind = options.kind,
+                       .filter = options.filter});
+    AEON_TRY(read_times(options, queries.back()));
+  }
+  std::vector<Answer> answers(queries.size());
   const auto start = Clock::now();
-  AEON_TRY(snapshot.recall(query, outcome.answer));
-  outcome.recall_us = us_since(start);
-  outcome.space = vector.space;
-  return outcome;
+  if (queries.size() == 1) {
+    AEON_TRY(snapshot.recall(queries.front(), answers.front()));
+  } else {
+    AEON_TRY(snapshot.recall_batch(queries, answers));
+  }
+  const double took = us_since(start) / static_cast<double>(queries.size());
+  std::vector<Outcome> outcomes;
+  for (std::size_t i = 0; i < queries.size(); ++i) {
+    Outcome& outcome = outcomes.emplace_back();
+    if (queries.size() > 1) outcome.query = i + 1;
+    outcome.answer = std::move(answers[i]);
+    outcome.space = vectors[i].space;
+    outcome.recall_us = took;
+  }
+  return outcomes;
 }
 
 // By Channel.
@@ -148,8 +185,10 @@ std::string marks_text(const Answer& answer, std::size_t i) {
   return text;
 }
 
-std::string hit_json(const Answer& answer, std::size_t i, const Memory& memory) {
+std::string hit_json(const Outcome& outcome, std::size_t i, const Memory& memory) {
+  const Answer& answer = outcome.answer;
   api::JsonLine line;
+  if (outcome.query != 0) line.add("query", outcome.query);
   line.add("rank", i + 1).add("score", answer.hits[i].score);
   if (i < answer.marks.size()) line.add_raw("channels", marks_json(answer, i));
   line.add_raw("memory", api::memory_json(memory));
@@ -159,6 +198,7 @@ std::string hit_json(const Answer& answer, std::size_t i, const Memory& memory) 
 std::string summary_json(const Outcome& outcome) {
   const Answer& answer = outcome.answer;
   api::JsonLine line;
+  if (outcome.query != 0) line.add("query", outcome.query);
   line.add("hits", answer.hits.size()).add("commit", answer.commit);
   line.add("exact", answer.exact).add("partial", answer.partial);
   line.add("rows_scanned", answer.rows_scanned).add("postings_scanned", answer.postings_scanned);
@@ -168,7 +208,8 @@ std::string summary_json(const Outcome& outcome) {
 
 std::string summary_text(const Outcome& outcome) {
   const Answer& answer = outcome.answer;
-  return fmt::format("{} memories in {:.0f} us ({}, {} rows and {} postings looked at{})",
+  const std::string query = outcome.query == 0 ? "" : fmt::format("query {}: ", outcome.query);
+  return fmt::format("{}{} memories in {:.0f} us ({}, {} rows and {} postings looked at{})", query,
                      answer.hits.size(), outcome.recall_us, answer.exact ? "exact" : "approximate",
                      answer.rows_scanned, answer.postings_scanned,
                      answer.partial ? "; partial: a damaged place was left out" : "");
@@ -202,7 +243,7 @@ int show(const Chosen& chosen, const Snapshot& snapshot, const Options& options,
     if (auto got = snapshot.get(hit.id, memory); !got) {
       code = report(chosen, got.error());
     } else if (chosen.json) {
-      print(hit_json(outcome.answer, i, memory));
+      print(hit_json(outcome, i, memory));
     } else {
       print(
           fmt::format("{:>3}. {:.4f}  id {}  [{}]", i + 1, hit.score, hit.id, origin_text(memory)));
@@ -229,10 +270,15 @@ int run(const Chosen& chosen, const Options& options) {
   auto snapshot =
       options.as_of ? palace->snapshot_at(*options.as_of) : Result<Snapshot>(palace->snapshot());
   if (!snapshot) return report(chosen, snapshot.error());
-  auto outcome = recall(*snapshot, options);
-  if (!outcome) return report(chosen, outcome.error());
-  outcome->open_us = open_us;
-  return show(chosen, *snapshot, options, *outcome);
+  auto outcomes = recall(*snapshot, options);
+  if (!outcomes) return report(chosen, outcomes.error());
+  int code = kNegative;  // unless one of the queries found something
+  for (Outcome& outcome : *outcomes) {
+    outcome.open_us = open_us;
+    const int shown = show(chosen, *snapshot, options, outcome);
+    if (shown != kNegative) code = code == kNegative ? shown : std::max(code, shown);
+  }
+  return code;
 }
 
 }  // namespace
@@ -247,11 +293,14 @@ void add_recall(CLI::App& app, Chosen& chosen) {
   command->add_option("--preset", options->preset, "how channels join, see docs/words.md")
       ->check(CLI::IsMember(presets()))
       ->option_text("dialogue|passages|code|words");
-  command->add_option("--vector", options->vector, "by the vector in FILE, or - for stdin");
+  command->add_option("--vector", options->vector,
+                      "by the vector in FILE, or - for stdin; or by several, [...] on a line each");
   command->add_option("--model", options->model, "who made the vector; default: the space's own");
   command->add_option("-k", options->k, "how many")->check(CLI::Range(1U, kMaxK));
   command->add_option("--target-recall", options->target_recall,
                       "the share of the true nearest that is wanted, above 0 and up to 1: exact");
+  command->add_option("--effort", options->effort,
+                      "how hard to try, from 0 to 1: exact; another scale for the same");
   command->add_option("--space", options->space, "in this space");
   command->add_option("--tenant", options->tenant, "of this tenant");
   command->add_option("--session", options->session, "only this session");

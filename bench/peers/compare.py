@@ -72,7 +72,8 @@ def common(options, prefix):
 def ours(options, prefix, precision):
     return [options.aeon, "bench", "ann", *common(options, prefix), "--step", "--loaders",
             options.build_threads, "--batch", options.batch, "--durability", options.durability,
-            "--precision", precision, "--target-recall", *options.target_recall]
+            "--precision", precision, "--query-batch", 1, options.query_batch, "--target-recall",
+            *options.target_recall]
 
 
 def theirs(options, prefix, peer):
@@ -156,6 +157,7 @@ def main():
     parser.add_argument("--precision", nargs="+", default=["float16"], help="of ours")
     parser.add_argument("--durability", default="process", help="of ours")
     parser.add_argument("--batch", type=int, default=256, help="rows a commit of ours")
+    parser.add_argument("--query-batch", type=int, default=1000, help="of ours, beside single ones")
     parser.add_argument("--target-recall", type=float, nargs="+", default=TARGETS)
     options = parser.parse_args()
     machine = machine_words(options)

@@ -39,7 +39,7 @@ def quantile(values, q):
 class Setting:
     def __init__(self, value, threads):
         self.value, self.threads = value, threads
-        self.qps, self.p50, self.p99, self.spent = [], [], [], 0.0
+        self.qps, self.mean, self.p50, self.p99, self.spent = [], [], [], [], 0.0
 
 
 class Peer:
@@ -97,6 +97,7 @@ class Peer:
             start = time.perf_counter_ns()
             search(query, k, 1)
             taken.append((time.perf_counter_ns() - start) / 1e3)
+        setting.mean.append(sum(taken) / len(taken))
         setting.p50.append(quantile(taken, 0.5))
         setting.p99.append(quantile(taken, 0.99))
 
@@ -105,6 +106,15 @@ class Peer:
         their best."""
         first = next((s for s in self.settings if s.threads == 1), None)
         return first and max(0.0, min(first.p50) - 1e6 / max(first.qps))
+
+    @staticmethod
+    def alone(setting, call_us):
+        """Queries a second of single calls, without what is Python's in a call; not above those of
+        a batch, which has even less of it."""
+        if not setting.mean:
+            return None
+        taken = max(statistics.median(setting.mean) - (call_us or 0), 1e-3)
+        return min(1e6 / taken, statistics.median(setting.qps))
 
     def saved(self):
         if not self.index.save:
@@ -146,6 +156,7 @@ class Peer:
                 metric=self.options.metric, threads=setting.threads,
                 setting=f"{self.index.parameter} {setting.value}", recall=float(by_score),
                 recall_by_id=float(by_id), qps=statistics.median(setting.qps),
+                qps_alone=self.alone(setting, of_all["call_us"]),
                 p50_us=statistics.median(setting.p50) if setting.p50 else None,
                 p99_us=statistics.median(setting.p99) if setting.p99 else None,
                 rounds=len(setting.qps), **of_all)

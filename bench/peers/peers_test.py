@@ -58,6 +58,14 @@ class Report(unittest.TestCase):
         self.assertIn("commit abc;", out)
         self.assertEqual(plot.count("<polyline"), 4)
 
+    def test_like_is_compared_with_like(self):
+        out, _ = self.report(self.line("aeon", 3000, query_batch=1),
+                             self.line("aeon", 6000, query_batch=1000),
+                             self.line("faiss-ivf-sq8", 4000, qps_alone=1000))
+        alone, together = out.split("qps at recall, queries in batches")
+        self.assertIn("| aeon / best of hnswlib, usearch, faiss | 3.00x | 3.00x | - |", alone)
+        self.assertIn("| aeon / best of hnswlib, usearch, faiss | 1.50x | 1.50x | - |", together)
+
     def test_a_loaded_machine_is_named(self):
         out, _ = self.report(self.line("aeon", 1, load=2.4))
         self.assertIn("Load average 2 before the rounds. ", out)

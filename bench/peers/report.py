@@ -25,18 +25,19 @@ How to read it:
   over the rounds. qps is with one thread unless said otherwise; building uses all cores.
 - Ours is a palace on the disk, filled by commits of 256 rows at level `process`, queried through
   the public API right after the last commit. The peers are in memory and not durable.
-- The peers answer whole batches of queries, so that no time of Python counts (faiss may use that to
-  compare many queries at once); ours is asked one query at a time. p50 and p99 are of single calls;
-  of a peer's, `call` microseconds are Python's.
+- All are asked in two ways, and compared like with like: one query at a time, and in batches: ours
+  by `recall_batch` of 1,000, the peers whatever number there is, so that they may compare many
+  queries at once. A peer's `call` microseconds are Python's; they are taken off what a single call
+  takes, for the qps of one query at a time. p50 and p99 are of single calls, as they are.
 - Vectors are normalised for the peers beforehand, outside of all timing.
 - A single insert goes into the full index from one thread; ours is a commit of one memory.
 - bytes a vector: ours of all segments, with the memory's other data; theirs of the saved file.
 - Recall counts a row that is as near as the k-th, to one part in a million, as found.
 
 `aeon bench ann --base X.base.fbin --query X.query.fbin --truth X.truth.ibin -k 10` alone prints a
-JSON line for each pair of `--threads` and `--target-recall`; without `--truth` it compares every row
-itself. `insert_*` are of the last tenth of the rows, at most 5,000, which go in one a commit
-whatever the `--batch`; they count in `build_s`. `rss_bytes` is of the process after the last round,
+JSON line for each of `--threads`, `--query-batch`, and `--target-recall` or `--effort`; without
+`--truth` it compares every row itself. `insert_*` are of the last tenth of the rows, at most 5,000,
+which go in one a commit whatever the `--batch`; they count in `build_s`. `rss_bytes` is of the process after the last round,
 without the base. `open_ms` and `first_query_us` follow a plain close, `bytes_per_vector` and
 `log_bytes` a checkpoint at the very end. `proof` is a hash of the rows that were found,
 `distinct_proofs` how many different ones the rounds had.
@@ -55,8 +56,18 @@ def load(path):
     return sets
 
 
-def points(lines, threads=1):
-    return [(line["recall"], line["qps"]) for line in lines if line["threads"] == threads]
+def asked(lines, together):
+    """Those of our lines that were asked one by one, or as many together as was tried; of a peer's,
+    which hold both, all."""
+    counts = {line.get("query_batch", 1) for line in lines}
+    wanted = max(counts) if together else min(counts)
+    return [line for line in lines if line.get("query_batch", 1) == wanted]
+
+
+def points(lines, threads=1, together=False):
+    name = "qps" if together else "qps_alone"
+    return [(line["recall"], line.get(name) or line["qps"]) for line in asked(lines, together)
+            if line["threads"] == threads]
 
 
 def number(value, digits=0):
@@ -77,27 +88,31 @@ def first(lines, name):
 
 def nearest(lines, recall):
     """The cheapest setting of one thread that reaches the recall."""
-    reached = [l for l in lines if l["threads"] == 1 and l["recall"] >= recall]
+    reached = [l for l in asked(lines, False) if l["threads"] == 1 and l["recall"] >= recall]
     return max(reached, key=lambda line: line["qps"], default=None)
 
 
-def ratio_row(name, wanted, indexes, chosen):
-    best = [max((qps_at(points(lines), recall) or 0 for index, lines in indexes.items()
-                 if index.startswith(chosen)), default=0) for recall in RECALLS]
-    own = [qps_at(points(indexes["aeon"]), recall) for recall in RECALLS]
+def ratio_row(name, wanted, indexes, chosen, together):
+    best = [max((qps_at(points(lines, 1, together), recall) or 0
+                 for index, lines in indexes.items() if index.startswith(chosen)), default=0)
+            for recall in RECALLS]
+    own = [qps_at(points(indexes["aeon"], 1, together), recall) for recall in RECALLS]
     return [name, *("-" if not mine or not other else f"{mine / other:.2f}x"
                     for mine, other in zip(own, best)), *wanted]
 
 
 def summary(indexes):
-    rows = [[name, *(number(qps_at(points(lines), recall)) for recall in RECALLS),
-             f"{max(point[0] for point in points(lines)):.4f}"]
-            for name, lines in indexes.items()]
-    if "aeon" in indexes:
-        rows.append(ratio_row("aeon / best of hnswlib, usearch, faiss", ["-"], indexes, RIVALS))
-        if "pyglass" in indexes:
-            rows.append(ratio_row("aeon / pyglass", ["-"], indexes, ("pyglass",)))
-    yield from table(["qps at recall", *map(str, RECALLS), "best recall"], rows)
+    for head, together in (("qps at recall, one query at a time", False),
+                           ("qps at recall, queries in batches", True)):
+        rows = [[name, *(number(qps_at(points(lines, 1, together), recall)) for recall in RECALLS),
+                 f"{max(point[0] for point in points(lines)):.4f}"]
+                for name, lines in indexes.items()]
+        if "aeon" in indexes:
+            rows.append(ratio_row("aeon / best of hnswlib, usearch, faiss", ["-"], indexes, RIVALS,
+                                  together))
+            if "pyglass" in indexes:
+                rows.append(ratio_row("aeon / pyglass", ["-"], indexes, ("pyglass",), together))
+        yield from table([head, *map(str, RECALLS), "best recall"], rows)
 
 
 def costs(indexes):
@@ -127,7 +142,7 @@ def scaling(indexes):
     counts = sorted({line["threads"] for lines in indexes.values() for line in lines})
     rows = []
     for name, lines in indexes.items():
-        rates = [qps_at(points(lines, threads), 0.95) for threads in counts]
+        rates = [qps_at(points(lines, threads, True), 0.95) for threads in counts]
         if all(rates):
             rows.append([name, *(number(rate) for rate in rates), f"{rates[-1] / rates[0]:.2f}x"])
     if len(counts) > 1:

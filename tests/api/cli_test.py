@@ -281,6 +281,28 @@ class Commands(Cli):
         self.refused(MISUSE, *recall, "0")
         self.refused(MISUSE, *recall, "1.5")
 
+    def test_recall_takes_an_effort_instead(self):
+        self.init()
+        self.put({"text": "a tall tree"}, {"text": "a small house"})
+        recall = ("recall", self.palace, "--text", "tree", "--effort")
+        self.assertEqual(self.objects(*recall, "0")[-1]["hits"], 2)
+        self.assertTrue(self.objects(*recall, "1")[-1]["exact"])
+        self.refused(MISUSE, *recall, "1.5")
+        self.refused(MISUSE, *recall, "0.5", "--target-recall", "0.9")
+
+    def test_recall_by_several_vectors(self):
+        self.init("--space", "v:2")
+        ids = self.put({"text": "east", "vectors": {"v": [1, 0]}},
+                       {"text": "north", "vectors": {"v": [0, 1]}})
+        asked = os.path.join(self.work, "asked.txt")
+        with open(asked, "w") as file:
+            file.write("[0.1, 0.9]\n\n[0.9, 0.1]\n")
+        found = self.objects("recall", self.palace, "--space", "v", "--vector", asked, "-k", 1)
+        self.assertEqual([line.get("query") for line in found], [1, 1, 2, 2])
+        self.assertEqual([line["memory"]["id"] for line in found[::2]], [ids[1], ids[0]])
+        self.assertIn("query 2: ", self.ok("recall", self.palace, "--space", "v", "--vector",
+                                           asked))
+
     def test_trace_walks_the_session_in_order(self):
         self.init()
         ids = self.put(*({"text": f"e{i}", "session": "s"} for i in range(7)), {"text": "other"})
@@ -512,6 +534,16 @@ class BenchAnn(Cli):
     def wrong(self, says, *options, base=None):
         self.refused(MISUSE, "bench", "ann", "--base", base or self.base, "--query", self.query,
                      "--dir", self.work, *options, says=says)
+
+    def test_efforts_and_batches_of_queries_are_settings(self):
+        lines = self.bench("-k", 3, "--effort", "0.3,1", "--query-batch", "1,4", "--truth",
+                           self.truth("set.truth.ibin", [0, 1, -1, 2]))
+        self.assertEqual([(line["query_batch"], round(line["effort"], 3)) for line in lines],
+                         [(1, 0.3), (1, 1), (4, 0.3), (4, 1)])
+        for line in lines:
+            self.assertNotIn("target_recall", line)
+            self.assertGreaterEqual(line["recall"], 0.9)
+        self.assertEqual(lines[1]["proof"], lines[3]["proof"])
 
     def test_a_line_for_each_setting(self):
         lines = self.bench("-k", 3, "--target-recall", 0.9, 1, "--threads", 1, 2, "--batch", 1,

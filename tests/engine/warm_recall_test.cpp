@@ -49,4 +49,16 @@ TEST_CASE("a warm recall allocates nothing") {
   CHECK(answer.hits.size() == 20);
   CHECK(answer.exact);
   CHECK(made == 0);
+
+  std::vector<std::vector<float>> vectors;
+  for (int i = 0; i < 20; ++i) vectors.push_back(vector());
+  std::vector<Query> queries;
+  for (const auto& values : vectors) queries.push_back({.space = "v", .vector = values, .k = 20});
+  std::vector<Answer> answers(queries.size());
+  REQUIRE(palace->recall_batch(queries, answers).has_value());
+  const std::uint64_t before_batches = test::allocations();
+  for (int i = 0; i < 100; ++i) (void)palace->recall_batch(queries, answers);
+  const std::uint64_t made_by_batches = test::allocations() - before_batches;
+  CHECK(answers.back().hits.size() == 20);
+  CHECK(made_by_batches == 0);
 }
