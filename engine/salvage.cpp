@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -145,7 +146,9 @@ void Salvage::open_segments() {
     const auto headers = segment.headers();
     return headers && !headers->empty() ? headers->back().commit : 0;
   };
-  std::ranges::stable_sort(segments_, {}, [&](const auto& segment) { return last_of(*segment); });
+  std::ranges::sort(segments_, {}, [&](const auto& segment) {
+    return std::pair(last_of(*segment), segment->segment().info().number);
+  });
   for (const auto& segment : segments_) settled_ = std::max(settled_, last_of(*segment));
   for (const Candidate& file : segment_files_) {
     if (file.named) settled_ = std::max(settled_, file.named->last_commit);

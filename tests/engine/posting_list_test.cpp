@@ -51,7 +51,7 @@ void check_same(const std::string& value, const std::vector<Posting>& postings) 
 
 TEST_CASE("postings read back as they were written, few and many, near and far") {
   std::mt19937_64 random(3);
-  for (const std::size_t count : {1, 2, 127, 128, 129, 255, 256, 1000, 32'768}) {
+  for (const std::size_t count : {1U, 2U, 127U, 128U, 129U, 255U, 256U, 1000U, 32'768U}) {
     for (const std::uint32_t gap : {1U, 2U, 100U, 100'000U}) {
       for (const std::uint32_t most : {1U, 2U, 255U}) {
         const auto postings = random_postings(random, count, gap, most);
@@ -70,7 +70,7 @@ TEST_CASE("postings read back as they were written, few and many, near and far")
 TEST_CASE("a damaged list of postings is refused or read within its bytes") {
   std::mt19937_64 random(4);
   UnpackedBlock block;
-  for (const std::size_t count : {5, 300}) {
+  for (const std::size_t count : {5U, 300U}) {
     std::string value;
     encode_postings(value, random_postings(random, count, 9, 3));
     for (int round = 0; round < 3000; ++round) {

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -181,4 +182,121 @@ TEST_CASE("a palace of format version 1 is written on") {
   const auto report = palace->verify();
   REQUIRE(report.has_value());
   CHECK(report->damage.empty());
+}
+
+namespace {
+
+// What `v3` adds to `v2`.
+void check_third(const Snapshot& snapshot) {
+  Memory memory;
+  const MemoryId first = snapshot.find_key("", "lighthouse").value();
+  REQUIRE(snapshot.get(first, memory).has_value());
+  CHECK(memory.content == "the lighthouse keeper repaired the foghorn");
+  CHECK(memory.expires == 4'000'000'000'000'000'000);
+  std::vector<Event> events;
+  REQUIRE(snapshot.timeline("", "tuesday", kBeginningOfTime, kEndOfTime, 9, events).has_value());
+  REQUIRE(events.size() == 3);
+  // The line closed up where its second event was forgotten.
+  REQUIRE(snapshot.follow(events[0].id, 1, events).has_value());
+  REQUIRE(events.size() == 1);
+  REQUIRE(snapshot.get(events[0].id, memory).has_value());
+  CHECK(memory.content == "foghorns need compressed air");
+  // By words, settled and in the log.
+  Query query;
+  query.text = "foghorn";
+  query.k = 5;
+  Answer answer;
+  REQUIRE(snapshot.recall(query, answer).has_value());
+  REQUIRE(answer.hits.size() >= 2);
+  CHECK(answer.hits[0].score > 0);
+  query.text = "+barnacles";
+  REQUIRE(snapshot.recall(query, answer).has_value());
+  REQUIRE_FALSE(answer.hits.empty());
+  REQUIRE(snapshot.get(answer.hits[0].id, memory).has_value());
+  CHECK(memory.content == "barnacles grow on the keel");
+  // Wave 4 was erased.
+  CHECK(nearest_wave(snapshot, 5) == 13);
+  CHECK_FALSE(snapshot.get(12, memory).has_value());
+}
+
+NewMemory event(const std::string& text) {
+  NewMemory memory;
+  memory.session = "tuesday";
+  memory.kind = "event";
+  memory.content = text;
+  return memory;
+}
+
+}  // namespace
+
+TEST_CASE("a palace of format version 3 is read without a change, and written on") {
+  const auto before = files_of(kGolden + "/v3");
+  REQUIRE(before.size() >= 4);
+  {
+    OpenOptions options;
+    options.read_only = true;
+    auto palace = Palace::open(kGolden + "/v3", options);
+    REQUIRE(palace.has_value());
+    const Snapshot snapshot = palace->snapshot();
+    check_contents(snapshot);
+    check_waves(snapshot);
+    check_third(snapshot);
+    const auto stats = palace->stats();
+    CHECK(stats->cleanly_closed);
+    CHECK(stats->history == kEndOfTime);
+    CHECK(stats->erasures_pending == 0);
+    const auto report = palace->verify();
+    REQUIRE(report.has_value());
+    CHECK(report->damage.empty());
+  }
+  CHECK(files_of(kGolden + "/v3") == before);
+  const test::TempDirectory scratch;
+  std::filesystem::copy(kGolden + "/v3", scratch / "palace");
+  auto palace = Palace::open(scratch / "palace").value();
+  const std::uint64_t hash = palace.snapshot().state_hash().value();
+  REQUIRE(palace.compact().has_value());
+  CHECK(palace.snapshot().state_hash().value() == hash);
+  check_contents(palace.snapshot());
+  check_waves(palace.snapshot());
+  check_third(palace.snapshot());
+  CHECK(palace.verify().value().damage.empty());
+}
+
+// Not run by itself: AEON_GOLDEN_OUT=DIR open_old_test "[.make]" wrote `v3`, once.
+TEST_CASE("make the palace of format version 3", "[.make]") {
+  const char* out = std::getenv("AEON_GOLDEN_OUT");
+  REQUIRE(out != nullptr);
+  std::filesystem::copy(kGolden + "/v2", out);
+  OpenOptions options;
+  options.background = false;
+  auto palace = Palace::open(out, options).value();
+  const auto commit = [&](Batch batch) {
+    const auto ack = palace.commit(std::move(batch));
+    REQUIRE(ack.has_value());
+    return ack->ids;
+  };
+  Batch batch;
+  NewMemory keeper = event("the lighthouse keeper repaired the foghorn");
+  keeper.key = "lighthouse";
+  keeper.expires = 4'000'000'000'000'000'000;
+  batch.remember(keeper);
+  batch.remember(event("an event that is forgotten"));
+  batch.remember(event("foghorns need compressed air"));
+  batch.set_history(kEndOfTime);
+  const auto ids = commit(std::move(batch));
+  batch = {};
+  batch.forget(ids[1]);
+  batch.erase(12);
+  commit(std::move(batch));
+  REQUIRE(palace.purge().has_value());
+  batch = {};
+  batch.remember(event("barnacles grow on the keel"));
+  commit(std::move(batch));
+  batch = {};
+  NewMemory moving = keeper;
+  moving.content = "the lighthouse keeper repaired the foghorn";
+  moving.session.clear();
+  batch.remember(moving);  // a second version
+  commit(std::move(batch));
+  REQUIRE(palace.close().has_value());
 }
