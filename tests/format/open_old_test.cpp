@@ -197,7 +197,7 @@ void check_third(const Snapshot& snapshot) {
   REQUIRE(snapshot.timeline("", "tuesday", kBeginningOfTime, kEndOfTime, 9, events).has_value());
   REQUIRE(events.size() == 3);
   // The line closed up where its second event was forgotten.
-  REQUIRE(snapshot.follow(events[0].id, 1, events).has_value());
+  REQUIRE(snapshot.follow(first, 1, events).has_value());
   REQUIRE(events.size() == 1);
   REQUIRE(snapshot.get(events[0].id, memory).has_value());
   CHECK(memory.content == "foghorns need compressed air");
