@@ -970,7 +970,7 @@ class Copies(Cli):
     def setUp(self):
         super().setUp()
         self.init("--space", "v:2")
-        self.put(*({"content": f"number {i} " + "x" * 200, "session": "s", "key": f"k{i}"}
+        self.put(*({"text": f"number {i} " + "x" * 200, "session": "s", "key": f"k{i}"}
                    for i in range(40)))
         self.copy = os.path.join(self.work, "copy")
 
@@ -984,7 +984,7 @@ class Copies(Cli):
         first = self.objects("backup", self.palace, self.copy)[0]
         self.assertGreater(first["files_linked"], 0)
         self.assertEqual(self.export(self.copy), self.export(self.palace))
-        self.put({"content": "later"})
+        self.put({"text": "later"})
         second = self.objects("backup", self.palace, self.copy)[0]
         self.assertEqual(second["files_linked"], 0)
         self.assertEqual(second["before"], first["commit"])
@@ -1012,7 +1012,7 @@ class Copies(Cli):
         self.refused(FAILED, "backup", os.path.join(self.work, "none"), self.copy)
         self.assertFalse(os.path.exists(self.copy))
         self.ok("backup", self.palace, self.copy)
-        self.put_into(self.copy, {"content": "of its own"})
+        self.put_into(self.copy, {"text": "of its own"})
         self.refused(MISUSE, "backup", self.palace, self.copy, says="new directory")
 
     def put_into(self, palace, *objects):
@@ -1045,8 +1045,7 @@ class Histories(Cli):
     def setUp(self):
         super().setUp()
         self.init()
-        self.put({"content": "one", "key": "k"}, {"content": "two"}, {"content": "three"},
-                 options=("--ack",))
+        self.put({"text": "one", "key": "k"}, {"text": "two"}, {"text": "three"})
 
     def test_log_says_who_and_when(self):
         commits = self.objects("log", self.palace)
@@ -1077,7 +1076,7 @@ class Histories(Cli):
         seen = []
         while 3 not in seen:
             seen += [x["id"] for x in json.loads(tail.stdout.readline())["changes"]]
-        self.put({"content": "four"})
+        self.put({"text": "four"})
         while 4 not in seen:
             seen += [x["id"] for x in json.loads(tail.stdout.readline())["changes"]]
         tail.send_signal(signal.SIGINT)
@@ -1087,7 +1086,7 @@ class Histories(Cli):
     def test_walk(self):
         session = os.path.join(self.work, "line")
         self.ok("init", session)
-        self.ok("put", session, stdin=lines(*({"content": f"event {i}", "session": "s"}
+        self.ok("put", session, stdin=lines(*({"text": f"event {i}", "session": "s"}
                                               for i in range(5))))
         found = self.objects("walk", session, "--from", 1, "--hops", 3)
         self.assertEqual([(f["id"], f["hops"]) for f in found[:-1]], [(2, 1), (3, 2), (4, 3)])
