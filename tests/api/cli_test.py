@@ -1096,7 +1096,7 @@ class Histories(Cli):
         self.assertEqual(ranked[0]["id"], 2)
         self.assertLess(ranked[-1]["error"], 0.01)
         active = self.objects("walk", session, "--from", 2, "--mode", "activation")
-        self.assertEqual([f["id"] for f in active[:-1]], [2, 3, 4, 5])
+        self.assertEqual([f["id"] for f in active[:-1]], [2, 3, 4])
         self.assertEqual(run("walk", session, "--from", 5).returncode, NEGATIVE)
         self.assertIn("event 2", self.ok("walk", session, "--from", 1))
         self.refused(NEGATIVE, "walk", session, "--from", 77, says="77")
