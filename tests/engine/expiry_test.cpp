@@ -1,6 +1,7 @@
 // Memories that end at a time: reads leave them out from that moment, upkeep forgets them.
 #include <catch2/catch.hpp>
 
+#include <optional>
 #include <thread>
 
 #include <fmt/format.h>
@@ -71,7 +72,9 @@ TEST_CASE("what has expired is not read, and forgotten by upkeep") {
   CHECK(found(before, 5) == std::vector<MemoryId>(ids.begin(), ids.begin() + 5));
   os.set_wall_time(now + 10 * kSecond);
   const bool reopened = GENERATE(false, true);
-  Palace reader = reopened ? Palace::open("/p", on(os)).value() : std::move(palace);
+  std::optional<Palace> second;
+  if (reopened) second = Palace::open("/p", on(os)).value();
+  Palace& reader = reopened ? *second : palace;
   const Snapshot after = reader.snapshot();
   // k are still found, and none of them has expired.
   const std::vector<MemoryId> nearest = {ids[3], ids[10], ids[11], ids[12], ids[13]};
