@@ -210,7 +210,7 @@ TEST_CASE("what is erased goes by itself while others write") {
   erase.erase(palace.fresh_snapshot()->find_key("", "key-of-secret-0001").value());
   commit(palace, std::move(erase));
   bool done = false;
-  for (int i = 0; i < 600 && !done; ++i) {
+  for (int i = 0; i < 3000 && !done; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     done = palace.stats()->erasures_pending == 0;
   }

@@ -128,7 +128,7 @@ TEST_CASE("a palace forgets by itself what has expired") {
   batch.remember(memory(5000, kEndOfTime));
   REQUIRE(palace.commit(std::move(batch)).has_value());
   std::uint64_t memories = 0;
-  for (int i = 0; i < 600 && (memories = palace.stats()->memories) != 1; ++i) {
+  for (int i = 0; i < 3000 && (memories = palace.stats()->memories) != 1; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
   CHECK(memories == 1);

@@ -196,7 +196,7 @@ TEST_CASE("what was overwritten ten times takes the space of once, without being
   for (int revision = 0; revision < 10; ++revision) store.write(0, kCount, revision);
   // The palace's own threads do it; this only waits for them.
   std::uint64_t bytes = 0;
-  for (int i = 0; i < 600; ++i) {
+  for (int i = 0; i < 3000; ++i) {
     bytes = settled_bytes(store.directory());
     if (bytes != 0 && bytes <= once + once / 2 && store.palace().stats()->ended_versions < kCount) {
       break;
