@@ -44,6 +44,7 @@ struct Scratch {
     order.reserve(kUsual);
     words.hits.reserve(kMaxK);
     vectors.hits.reserve(kMaxK);
+    version.record.rows.reserve(kMaxSpaces + 1);
   }
   WordQuery query;
   WordTerms terms;
