@@ -266,7 +266,7 @@ class Bench {
     // Its own threads first, as in use; then one merge more, so that shapes are the same.
     for (int i = 0; i < 600; ++i) {
       const Stats stats = must(palace.stats());
-      if (stats.ended_versions * 4 <= stats.memories) break;
+      if (stats.ended_versions * 2 <= stats.memories) break;
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
     }
     for (Result<void> done = palace.compact(); !done; done = palace.compact()) {

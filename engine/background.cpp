@@ -25,7 +25,6 @@ constexpr std::chrono::seconds kSettleRest{1};
 // Before a merge that drops what has ended.
 constexpr std::chrono::nanoseconds kReclaimRest = std::chrono::seconds(2);
 constexpr std::chrono::nanoseconds kMostRest = std::chrono::seconds(20);
-constexpr std::chrono::minutes kHistoryRest{10};
 
 }  // namespace
 
@@ -129,11 +128,8 @@ Upkeep::Again Store::reclaim_slice() {
     const Result<HistoryNeeds> needs = history_needs();
     if (!needs) return std::nullopt;
     urgent = needs->erasures != 0;
-    if (!urgent && !is_worth_reclaiming(*needs)) {
-      // What is kept for a time becomes due without any commit.
-      const bool waits = needs->keep != kEndOfTime && needs->keep != 0;
-      return waits ? Upkeep::Again(kHistoryRest) : std::nullopt;
-    }
+    // A rest here would hold up what the next commits ask for.
+    if (!urgent && !is_worth_reclaiming(*needs)) return std::nullopt;
   }
   if (!urgent && !std::exchange(reclaim_rested_, true))
     return std::max(reclaim_rest_, kReclaimRest);
