@@ -25,6 +25,8 @@ constexpr std::chrono::seconds kSettleRest{1};
 // Before a merge that drops what has ended.
 constexpr std::chrono::nanoseconds kReclaimRest = std::chrono::seconds(2);
 constexpr std::chrono::nanoseconds kMostRest = std::chrono::seconds(20);
+// History grows too old without any commit.
+constexpr std::chrono::minutes kAgeRest{10};
 
 }  // namespace
 
@@ -33,14 +35,15 @@ Status Store::start_background() {
   try {
     std::vector<Upkeep::Task> tasks = {
         [this] { return spare_slice(); }, [this] { return settle_slice(); },
-        [this] { return reclaim_slice(); }, [this] { return expiry_slice(); }};
+        [this] { return reclaim_slice(); }, [this] { return expiry_slice(); },
+        [this] { return age_slice(); }};
     upkeep_ = std::make_unique<Upkeep>(std::move(tasks), [worker = next_worker.fetch_add(1)] {
       storage::machine_placement().place_worker(worker);
     });
     follower_ = std::thread([this] { run_follower(); });
     has_threads_ = true;
     upkeep_->ask(kExpiryTask);
-    upkeep_->ask(kReclaimTask);  // what is due may have become so while nobody was here
+    upkeep_->ask(kAgeTask);  // what is due may have become so while nobody was here
   } catch (const std::exception&) {
     stop_background();
     return fail(Errc::no_memory,
@@ -115,6 +118,12 @@ Upkeep::Again Store::settle_slice() {
   // Another process that is at it settles these commits, too: then there is nothing left to do.
   const int doublings = code == Errc::busy ? 0 : std::min(settle_failures_++, 6);
   return kSettleRest * (1 << doublings);
+}
+
+// A task of its own, since one that rests is not to be had before its time.
+Upkeep::Again Store::age_slice() {
+  upkeep_->ask(kReclaimTask);
+  return kAgeRest;
 }
 
 // Asked for by commits that end versions. It rests before a merge, so that one merge drops what

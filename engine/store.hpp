@@ -143,6 +143,7 @@ class Store {
   [[nodiscard]] Upkeep::Again spare_slice();
   [[nodiscard]] Upkeep::Again settle_slice();
   [[nodiscard]] Upkeep::Again reclaim_slice();
+  [[nodiscard]] Upkeep::Again age_slice();
   [[nodiscard]] bool tail_is_full();
 
   // turn.cpp
@@ -344,7 +345,7 @@ class Store {
   std::chrono::nanoseconds reclaim_rest_{0};  // before the next
   std::thread follower_;
   // The tasks of upkeep_, by their numbers.
-  enum UpkeepTask : std::size_t { kSpareTask, kSettleTask, kReclaimTask, kExpiryTask };
+  enum UpkeepTask : std::size_t { kSpareTask, kSettleTask, kReclaimTask, kExpiryTask, kAgeTask };
   std::unique_ptr<Upkeep> upkeep_;  // null without background threads
 };
 
