@@ -110,15 +110,23 @@ Status Store::settle(LogFile log_file) {
   std::vector<std::shared_ptr<Tail>> frozen;
   storage::ManifestState state;
   EngineState engine;
+  HistoryNeeds needs;
   wal::LogPosition position;
   {
     const storage::MutexLock lock(write_mutex_);
     AEON_ASSIGN(engine, engine_state());
+    AEON_ASSIGN(needs, history_needs());
     for (const auto& tail : view().tails()) {
       if (tail->first_commit() <= rotation.ack.commit) frozen.push_back(tail);
     }
     state = manifest_.state();
-    position = rotations_[rotation.ack.commit];
+    const auto rotated = rotations_.find(rotation.ack.commit);
+    if (rotated == rotations_.end() || frozen.empty()) {
+      return fail(Errc::busy, fmt::format("{}: its tails were loaded anew while they were settled; "
+                                          "try again",
+                                          directory_));
+    }
+    position = rotated->second;
   }
   const std::uint64_t number = state.next_file;
   SettleSources sources = sources_of(frozen, catalog_);
@@ -131,12 +139,14 @@ Status Store::settle(LogFile log_file) {
   state.first_log = position.log;
   engine.counters = frozen.back()->counters();
   engine.position = position;
-  add_mark(engine.history, {rotation.ack.commit, rotation.ack.time,
-                            engine.counters.versions - engine.counters.memories});
+  const std::uint64_t ended = engine.counters.versions - engine.counters.memories;
+  add_mark(engine.history, {rotation.ack.commit, rotation.ack.time, ended}, needs.keep);
   state.engine_state = encode_engine_state(engine);
   AEON_TRY(publish_manifest(std::move(state)));
-  retire_logs(position.log, log_file == LogFile::same);
-  return {};
+  const Status retired = retire_logs(position.log, log_file == LogFile::same);
+  // For a checkpoint this is best effort: what can't be given up now is given up by the next
+  // upkeep or open. Who wanted a fresh file wants the old ones gone.
+  return log_file == LogFile::fresh ? retired : Status{};
 }
 
 bool Store::shows(const storage::SegmentInfo& info) const {
@@ -167,14 +177,13 @@ Status Store::publish_manifest(storage::ManifestState state) {
   return {};
 }
 
-// Best effort: what can't be given up now is given up by the next checkpoint or open.
-void Store::retire_logs(std::uint64_t first_kept, bool recyclable) {
-  const auto numbers = wal::list_logs(os_, directory_);
-  if (!numbers) return;
-  for (const std::uint64_t number : *numbers) {
+Status Store::retire_logs(std::uint64_t first_kept, bool recyclable) {
+  AEON_ASSIGN(const auto numbers, wal::list_logs(os_, directory_));
+  for (const std::uint64_t number : numbers) {
     if (number >= first_kept) break;
-    if (!wal::retire_log(os_, directory_, number, recyclable)) return;
+    AEON_TRY(wal::retire_log(os_, directory_, number, recyclable));
   }
+  return {};
 }
 
 }  // namespace aeon::engine

@@ -77,9 +77,17 @@ Status Store::lead_group(std::span<wal::CommitQueue::Waiter* const> group) {
   std::vector<Pending*> part;
   Status status;
   for (wal::CommitQueue::Waiter* waiter : group) {
-    part.push_back(static_cast<Pending*>(waiter));
+    auto* pending = static_cast<Pending*>(waiter);
+    // What comes before a rotation into a fresh file stays out of it: it is settled with what is in
+    // the files before, and these go.
+    if (pending->log_file == LogFile::fresh && !part.empty()) {
+      status = write_group(part);
+      part.clear();
+      if (!status) break;
+    }
+    part.push_back(pending);
     // A rotation closes its group, so that the log position behind it is known.
-    if (part.back()->prepared != nullptr && waiter != group.back()) continue;
+    if (pending->prepared != nullptr && waiter != group.back()) continue;
     status = write_group(part);
     part.clear();
     if (!status) break;
@@ -215,7 +223,7 @@ Status Store::append_group(std::span<Pending* const> accepted) {
   std::atomic<std::uint32_t>& writing = control_->block().writing;
   writing.store(1, std::memory_order_release);  // (19)
   Status status;
-  // A rotation ends its group; the commits before it may as well go to the new file.
+  // Such a rotation is a group of its own, see lead_group().
   if (accepted.back()->log_file == LogFile::fresh) {
     status = writer_->rotate(urgency, wal::FileSource::fresh);
   }

@@ -1,7 +1,6 @@
 #include "engine/history.hpp"
 
 #include <algorithm>
-#include <ranges>
 
 namespace aeon::engine {
 
@@ -9,32 +8,44 @@ namespace {
 
 constexpr std::size_t kMostMarks = 512;
 
+// From one to the other, none where the clock was set back between them.
+std::uint64_t time_between(const HistoryMark& before, const HistoryMark& after) {
+  if (after.time <= before.time) return 0;
+  return static_cast<std::uint64_t>(after.time) - static_cast<std::uint64_t>(before.time);
+}
+
 }  // namespace
 
-void add_mark(History& history, const HistoryMark& mark) {
+void add_mark(History& history, const HistoryMark& mark, TimeNs keep) {
   auto& marks = history.marks;
   if (!marks.empty() && mark.commit <= marks.back().commit) return;
   marks.push_back(mark);
-  if (marks.size() <= kMostMarks) return;
-  // Every other one of the older half goes.
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < marks.size(); ++i) {
-    if (i < kMostMarks / 2 && i % 2 == 1) continue;
-    marks[kept++] = marks[i];
+  if (const HistoryMark* in_use = mark_before(history, mark.time, keep)) {
+    marks.erase(marks.begin(), marks.begin() + (in_use - marks.data()));
   }
-  marks.resize(kept);
+  if (marks.size() <= kMostMarks) return;
+  std::size_t least = 1;
+  std::uint64_t shortest = UINT64_MAX;
+  for (std::size_t i = 1; i + 1 < marks.size(); ++i) {
+    const std::uint64_t between = time_between(marks[i - 1], marks[i + 1]);
+    if (between < shortest) least = i;
+    shortest = std::min(shortest, between);
+  }
+  marks.erase(marks.begin() + static_cast<std::ptrdiff_t>(least));
 }
 
 const HistoryMark* mark_before(const History& history, TimeNs now, TimeNs keep) noexcept {
-  if (keep == kEndOfTime) return nullptr;
-  const auto old_enough = [now, keep](const HistoryMark& mark) {
-    return keep == 0 || (now > kBeginningOfTime + keep && mark.time <= now - keep);
-  };
-  // A clock that was set back makes times that do not ascend; the order of commits counts.
-  for (const HistoryMark& mark : std::views::reverse(history.marks)) {
-    if (old_enough(mark)) return &mark;
+  if (keep == kEndOfTime || history.marks.empty()) return nullptr;
+  if (keep == 0) return &history.marks.back();
+  if (now <= kBeginningOfTime + keep) return nullptr;
+  const HistoryMark* found = nullptr;
+  for (const HistoryMark& mark : history.marks) {
+    if (mark.time > now) continue;
+    if (mark.time > now - keep) break;
+    // One that is older than what came before it says nothing of when it was made.
+    if (found == nullptr || mark.time >= found->time) found = &mark;
   }
-  return nullptr;
+  return found;
 }
 
 void encode_history(storage::Encoder& encoder, const History& history) {

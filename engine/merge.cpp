@@ -8,9 +8,15 @@
 //
 // Erasing. A memory that was erased may have left bytes in segments and blob files, in their
 // dictionaries, in the log, and in log files that wait to be used again. So the log goes on in a
-// new file, everything before it is settled, all segments are merged without it, blob files that
-// held it are written anew, and log files are unlinked and not kept. What a snapshot still reads
-// stays mapped, in files without a name.
+// new file, everything before it is settled, all segments are merged without it, and log files are
+// unlinked and not kept. Earlier versions of it may be gone from the records and not from blob
+// files, so every blob file with a hole is written anew, whoever left the hole. What a snapshot
+// still reads stays mapped, in files without a name.
+//
+// That counts as done only when the log is clean: it is still in the new file, and none is there
+// that it may go on in. Another process may have filled the new file meanwhile and have gone on in
+// an old one, or be about to: it renames a spare first and its log file next. So this is looked at
+// by the holder of the append lock, who has caught up and knows that nobody is in between.
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -47,6 +53,10 @@ std::size_t segments_to_merge(const std::vector<storage::SegmentInfo>& segments)
 
 std::uint64_t above(std::uint64_t a, std::uint64_t b) { return a > b ? a - b : 0; }
 
+bool have_holes(const std::vector<storage::BlobFileInfo>& blobs) {
+  return std::ranges::any_of(blobs, [](const auto& b) { return b.live_bytes < b.file.bytes; });
+}
+
 }  // namespace
 
 Result<EngineState> Store::engine_state() const {
@@ -70,6 +80,8 @@ Result<Store::HistoryNeeds> Store::history_needs() {
     needs.horizon = mark->commit;
     needs.ended_by_then = mark->ended;
   }
+  // The policy may have become longer, or the clock have been set back.
+  needs.horizon = std::max(needs.horizon, view().horizon());
   // With no history to keep, what the tails know of would go as well after a checkpoint.
   const std::uint64_t ended =
       needs.keep == 0 ? counters_.versions - counters_.memories : needs.ended_by_then;
@@ -96,21 +108,22 @@ Result<bool> Store::merge_tiers() {
 }
 
 // Merges all segments into one, unless there is one and nothing to leave out of it.
-Status Store::merge_whole() {
+Status Store::merge_whole(Holes holes) {
   std::size_t count = 0;
   {
     const storage::MutexLock lock(write_mutex_);
     count = manifest_.state().segments.size();
     AEON_ASSIGN(const EngineState engine, engine_state());
     AEON_ASSIGN(const HistoryNeeds needs, history_needs());
-    const bool sheds = needs.ended_by_then > engine.history.dropped || needs.erasures != 0;
+    const bool sheds = needs.ended_by_then > engine.history.dropped || needs.erasures != 0 ||
+                       (holes == Holes::close && have_holes(manifest_.state().blobs));
     if (count == 0 || (count == 1 && !sheds)) return {};
   }
-  return merge(count);
+  return merge(count, holes);
 }
 
 // Merges the newest `count` segments.
-Status Store::merge(std::size_t count) {
+Status Store::merge(std::size_t count, Holes holes) {
   std::vector<std::shared_ptr<const SegmentView>> merging;
   storage::ManifestState state;
   EngineState engine;
@@ -131,8 +144,9 @@ Status Store::merge(std::size_t count) {
   Reclaim reclaim({.horizon = needs.horizon,
                    .whole = whole,
                    .first_commit = sources.first_commit,
-                   .last_commit = sources.last_commit});
-  const bool leaves_out = needs.horizon != 0 || needs.erasures != 0;
+                   .last_commit = sources.last_commit,
+                   .closes_holes = holes == Holes::close});
+  const bool leaves_out = needs.horizon != 0 || needs.erasures != 0 || holes == Holes::close;
   if (leaves_out) {
     sources.contents.blobs = std::move(contents.blobs);
     AEON_TRY(leave_out(sources, reclaim, state.blobs));
@@ -205,7 +219,7 @@ Status Store::purge() {
   {
     const storage::MutexLock write_lock(write_mutex_);
     AEON_ASSIGN(const HistoryNeeds needs, history_needs());
-    if (needs.erasures == 0) return {};
+    if (needs.erasures == 0 && !have_holes(manifest_.state().blobs)) return {};
   }
   return purge_files();
 }
@@ -214,23 +228,37 @@ Status Store::purge() {
 Status Store::purge_files() {
   for (int attempt = 0; attempt < kMostPurges; ++attempt) {
     AEON_TRY(settle(LogFile::fresh));
-    AEON_TRY(merge_whole());
-    AEON_TRY(wal::discard_spares(os_, directory_));
+    AEON_TRY(merge_whole(Holes::close));
+    AEON_TRY(wal::discard_spares(os_, directory_));  // before commits have to wait for it
     storage::ManifestState state;
     {
       const storage::MutexLock lock(write_mutex_);
+      AEON_TRY(take_turn());
+      const Result<bool> clean = is_log_clean(manifest_.state().first_log);
+      end_turn();
+      AEON_TRY(clean);
+      if (!*clean) continue;
       state = manifest_.state();
-      // A writer that filled the new file meanwhile may have gone on in an old one.
-      if (position_.log != state.first_log) continue;
       AEON_ASSIGN(EngineState engine, engine_state());
       engine.history.purged = engine.counters.erasures;
       state.engine_state = encode_engine_state(engine);
     }
-    return publish_manifest(std::move(state));
+    AEON_TRY(publish_manifest(std::move(state)));
+    // Best effort: what a full disk keeps back for whoever erases and forgets.
+    (void)wal::prepare_spare(os_, directory_, wal::kFirstFileBytes);
+    return {};
   }
   return fail(Errc::busy, fmt::format("{} is being written so fast that its log files could not be "
                                       "replaced; try again",
                                       directory_));
+}
+
+// Gives up what the log could go on in. The caller has the turn: no other writer is about to rename
+// or name a log file, and this process has followed those that did.
+Result<bool> Store::is_log_clean(std::uint64_t first_log) {
+  AEON_TRY(wal::discard_spares(os_, directory_));
+  AEON_TRY(wal::remove_leftovers(os_, directory_));
+  return position_.log == first_log;
 }
 
 }  // namespace aeon::engine

@@ -207,10 +207,12 @@ class Palace {
   [[nodiscard]] Result<bool> maintain(std::chrono::nanoseconds budget);
   // Returns once no file of the directory holds a byte of what was erased before the call, so that
   // it is gone for good; it needs no call, since the palace's threads do the same in the background
-  // (Stats::erasures_pending). Checkpoints, merges all segments and replaces the log's files,
-  // beside readers and writers; what an open snapshot still reads has no name any more. Errors:
-  // busy (another process does upkeep for more than a minute), read_only, disk_full, damaged (what
-  // can't be read can't be rewritten: see verify()).
+  // (Stats::erasures_pending). Contents that merges left out before, of memories that were
+  // superseded or forgotten and never erased, go from the blob files as well; the threads leave
+  // those until it pays to write the files anew. Checkpoints, merges all segments and replaces the
+  // log's files, beside readers and writers; what an open snapshot still reads has no name any
+  // more. Errors: busy (another process does upkeep for more than a minute), read_only, disk_full,
+  // damaged (what can't be read can't be rewritten: see verify()).
   [[nodiscard]] Status purge();
 
   // Makes `directory` a copy of this palace, or brings a copy of it up to date: a palace of its own

@@ -98,7 +98,6 @@ bool Reclaim::keeps_version(std::string_view user_key, CommitNumber commit,
   if (record_.blob) {
     BlobUse& use = uses_[record_.blob->file];
     (goes ? use.dropped : use.kept) += record_bytes(*record_.blob);
-    use.erased = use.erased || erased;
   }
   return !goes;
 }
@@ -121,7 +120,9 @@ void Reclaim::plan_blobs(const std::vector<storage::BlobFileInfo>& blobs) {
                         blob.file.last_commit <= scope_.last_commit;
     const std::uint64_t percent = blob.generation < kOldGeneration ? kYoungPercent : kOldPercent;
     const bool sparse = use.kept * 100 < blob.file.bytes * percent && use.dropped != 0;
-    if (inside && (use.kept == 0 || sparse || use.erased)) {
+    const std::uint64_t live = blob.live_bytes - std::min(blob.live_bytes, use.dropped);
+    const bool has_hole = live < blob.file.bytes;
+    if (inside && (use.kept == 0 || sparse || (scope_.closes_holes && has_hole))) {
       blobs_gone_.push_back(blob.file.number);
       if (use.kept == 0) continue;
       evacuated_.insert(blob.file.number);
@@ -129,8 +130,10 @@ void Reclaim::plan_blobs(const std::vector<storage::BlobFileInfo>& blobs) {
       continue;
     }
     blobs_left_.push_back(blob);
-    blobs_left_.back().live_bytes -= std::min(blob.live_bytes, use.dropped);
+    blobs_left_.back().live_bytes = live;
   }
+  // The manifest lists payloads as they came to their end, not by number.
+  std::ranges::sort(blobs_gone_);
 }
 
 bool Reclaim::keeps(std::string_view key, std::string_view value) {

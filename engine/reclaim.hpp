@@ -13,6 +13,10 @@
 // that was; of several versions none may stay behind, or it would pass for the newest. Snapshots of
 // the present never look at a commit before the one that their view settled (Palace::snapshot), so
 // they can't meet the gap; reads as of an earlier commit miss what was erased, as they should.
+//
+// A blob file that stays although some of its records were dropped has a hole: their bytes are
+// there, and no version names them any more. BlobFileInfo::live_bytes tells, since it begins at the
+// file's size and merges take off exactly what they drop.
 #pragma once
 
 #include <cstdint>
@@ -47,6 +51,9 @@ struct ReclaimScope {
   bool whole = false;  // no segment is older than the merged ones
   CommitNumber first_commit = 0;
   CommitNumber last_commit = 0;
+  // Blob files are written anew for the sake of a single record that was dropped, now or by an
+  // earlier merge, which found the rest worth keeping.
+  bool closes_holes = false;
 };
 
 // One merge's decisions. Not thread-safe.
@@ -92,7 +99,6 @@ class Reclaim {
   struct BlobUse {
     std::uint64_t kept = 0;     // bytes of records that stay
     std::uint64_t dropped = 0;  // bytes of records that go
-    bool erased = false;        // one of them was erased
   };
   // Follows the entries of one table, newest first within a key.
   class KeyWalk {

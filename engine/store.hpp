@@ -240,7 +240,7 @@ class Store {
   Result<bool> settle_or_merge();
   [[nodiscard]] bool shows(const storage::SegmentInfo& info) const;  // as part of the view
   Status publish_manifest(storage::ManifestState state);
-  void retire_logs(std::uint64_t first_kept, bool recyclable);
+  Status retire_logs(std::uint64_t first_kept, bool recyclable);
 
   // expiry.cpp
   Status load_expiry() AEON_REQUIRES(write_mutex_);
@@ -260,11 +260,14 @@ class Store {
   Result<EngineState> engine_state() const AEON_REQUIRES(write_mutex_);
   Result<HistoryNeeds> history_needs() AEON_REQUIRES(write_mutex_);
   [[nodiscard]] static bool is_worth_reclaiming(const HistoryNeeds& needs) noexcept;
+  // Whether blob files that lost some of their records stay as they are (reclaim.hpp).
+  enum class Holes : std::uint8_t { stay, close };
   Result<bool> merge_tiers();
-  Status merge_whole();
-  Status merge(std::size_t count);
+  Status merge_whole(Holes holes = Holes::stay);
+  Status merge(std::size_t count, Holes holes = Holes::stay);
   Status reclaim();
   Status purge_files();
+  Result<bool> is_log_clean(std::uint64_t first_log) AEON_REQUIRES(write_mutex_);
 
   // commit_history.cpp
   Result<std::vector<wal::CommitHeader>> headers_after(CommitNumber after, std::size_t limit);

@@ -86,3 +86,35 @@ TEST_CASE("order and ids do not depend on the clock") {
   const auto killed = os.process_death();
   check(Palace::open(kDirectory, on(*killed)).value(), acks);
 }
+
+TEST_CASE("a checkpoint under a clock that was never set loses no history") {
+  constexpr std::int64_t kToday = 1'750'000'000'000'000'000;
+  SimOs os(2);
+  os.set_wall_time(kToday);
+  Palace palace = Palace::create(kDirectory, {}, on(os)).value();
+  const auto commit = [&palace](Batch batch) {
+    return palace.commit(std::move(batch), Durability::sync).value();
+  };
+  NewMemory memory;
+  memory.content = "as it was";
+  Batch first;
+  first.remember(memory);
+  const Ack ack = commit(std::move(first));
+  REQUIRE(palace.checkpoint().has_value());
+  os.set_wall_time(0);  // after a boot, until the network tells the time
+  Batch other;
+  other.remember(memory);
+  commit(std::move(other));
+  REQUIRE(palace.checkpoint().has_value());
+  os.set_wall_time(kToday + 1'000'000'000);
+  memory.content = "as it is";
+  Batch next;
+  next.supersede(ack.ids[0], memory);
+  commit(std::move(next));
+  REQUIRE(palace.compact().has_value());
+  const auto past = palace.snapshot_at(ack.commit);
+  REQUIRE(past.has_value());
+  Memory was;
+  REQUIRE(past->get(ack.ids[0], was).has_value());
+  CHECK(was.content == "as it was");
+}

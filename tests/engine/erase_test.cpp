@@ -57,6 +57,16 @@ NewMemory secret(int i, const std::vector<float>& vector) {
   return memory;
 }
 
+// Content that can be looked for in a blob file: bytes that zstd gains nothing on are stored raw.
+void make_raw(NewMemory& memory, int i) {
+  std::mt19937_64 random(static_cast<std::uint64_t>(i));
+  memory.content_type = ContentType::bytes;
+  for (int word = 0; word < 60; ++word) {
+    const std::uint64_t value = random();
+    memory.content.append(reinterpret_cast<const char*>(&value), sizeof value);
+  }
+}
+
 constexpr std::uint32_t kDimension = 32;
 
 Palace make(const std::string& directory, const OpenOptions& options) {
@@ -89,15 +99,7 @@ TEST_CASE("no file holds a byte of what was erased") {
     vectors.push_back(source.next());
     Batch batch;
     NewMemory memory = secret(i, vectors.back());
-    // Raw, so that it can be looked for: bytes that zstd gains nothing on.
-    if (long_text) {
-      std::mt19937_64 random(static_cast<std::uint64_t>(i));
-      memory.content_type = ContentType::bytes;
-      for (int word = 0; word < 60; ++word) {
-        const std::uint64_t value = random();
-        memory.content.append(reinterpret_cast<const char*>(&value), sizeof value);
-      }
-    }
+    if (long_text) make_raw(memory, i);
     batch.remember(std::move(memory));
     commit(i % 2 == 0 ? palace : other, std::move(batch));
   }
@@ -264,4 +266,90 @@ TEST_CASE("an older version never comes to light in place of one that was erased
   REQUIRE(palace.purge().has_value());
   CHECK(palace.snapshot_at(between)->get(id, memory).error().code == Errc::unknown_id);
   CHECK(files_with(scratch / "palace", "secret-text-9000").empty());
+}
+
+TEST_CASE("contents that merges had dropped before the erase go with it") {
+  const bool forgotten = GENERATE(false, true);
+  CAPTURE(forgotten);
+  const test::TempDirectory scratch;
+  Palace palace = make(scratch / "palace", quiet());
+  Batch first;
+  first.set_history(0);
+  for (int i = 0; i < 200; ++i) {
+    NewMemory memory = secret(i, std::vector<float>(kDimension, 1.0F));
+    make_raw(memory, i);
+    first.remember(std::move(memory));
+  }
+  commit(palace, std::move(first));
+  REQUIRE(palace.checkpoint().has_value());
+  const MemoryId id = palace.snapshot().find_key("", "key-of-secret-0077").value();
+  Memory before;
+  REQUIRE(palace.snapshot().get(id, before).has_value());
+  const std::string_view needle = std::string_view(before.content).substr(16, 64);
+  Batch end;
+  if (forgotten) {
+    end.forget(id);
+  } else {
+    NewMemory next = secret(78, std::vector<float>(kDimension, 2.0F));
+    next.key.clear();
+    next.session.clear();
+    end.supersede(id, next);
+  }
+  commit(palace, std::move(end));
+  REQUIRE(palace.compact().has_value());
+  // No version names it, and the blob file is needed for the others.
+  CHECK(palace.stats()->ended_versions == 0);
+  REQUIRE(files_with(scratch / "palace", needle).find("blob-") != std::string::npos);
+  Batch erase;
+  erase.erase(id);
+  if (forgotten) {
+    CHECK(palace.commit(std::move(erase)).error().code == Errc::unknown_id);
+  } else {
+    commit(palace, std::move(erase));
+  }
+  REQUIRE(palace.purge().has_value());
+  CHECK(files_with(scratch / "palace", needle).empty());
+  Memory other;
+  REQUIRE(palace.snapshot()
+              .get(palace.snapshot().find_key("", "key-of-secret-0079").value(), other)
+              .has_value());
+  CHECK(palace.verify()->damage.empty());
+}
+
+TEST_CASE("a key is erased though its version was dropped when history was shorter") {
+  const test::TempDirectory scratch;
+  Palace palace = make(scratch / "palace", quiet());
+  std::vector<float> vector(kDimension, 1.0F);
+  Batch many;
+  many.set_history(0);
+  for (int i = 0; i < 1500; ++i) {
+    many.remember(secret(i, vector));
+    if (i % 500 == 499) commit(palace, std::exchange(many, {}));
+  }
+  REQUIRE(palace.checkpoint().has_value());
+  const auto settle = [&](Batch batch) {
+    commit(palace, std::move(batch));
+    REQUIRE(palace.checkpoint().has_value());
+  };
+  Batch first;
+  first.remember(secret(5000, vector));
+  settle(std::move(first));
+  const MemoryId id = palace.snapshot().find_key("", "key-of-secret-5000").value();
+  Batch end;
+  end.forget(id);
+  settle(std::move(end));
+  for (int i = 5002; i < 5004; ++i) {
+    Batch other;
+    other.remember(secret(i, vector));
+    settle(std::move(other));
+  }
+  // The small segments were merged, and there the version was dropped.
+  REQUIRE(palace.stats()->segments == 2);
+  REQUIRE(palace.stats()->ended_versions == 0);
+  Batch longer;
+  longer.set_history(kEndOfTime);
+  longer.erase(id);
+  commit(palace, std::move(longer));
+  REQUIRE(palace.purge().has_value());
+  CHECK(files_with(scratch / "palace", "key-of-secret-5000").empty());
 }
