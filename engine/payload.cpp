@@ -213,7 +213,11 @@ Status Store::remove_unnamed_payloads() {
   std::erase_if(state.blobs, [&](const storage::BlobFileInfo& blob) {
     return unnamed.contains(blob.file.number);
   });
-  AEON_TRY(manifest_.append(std::move(state)));
+  if (Status listed = manifest_.append(std::move(state)); !listed) {
+    // They are no worse than any other bytes: a full disk must not keep anybody out of a palace
+    // where space could be freed.
+    return listed.error().code == Errc::disk_full ? Status{} : listed;
+  }
   AEON_TRY(adopt_state());
   // (13)
   control_->block().manifest_sequence.store(manifest_.state().sequence, std::memory_order_release);

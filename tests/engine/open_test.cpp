@@ -105,3 +105,24 @@ TEST_CASE("figures are given while a log file is retired") {
   os.inject(SimFault{SimCall::open, 0, ENOENT, false});
   CHECK(palace->stats().has_value());
 }
+
+TEST_CASE("a full disk keeps nobody out, though a payload that nobody names waits to be removed") {
+  SimOs os(3);
+  const std::string payload(100'000, 'p');
+  {
+    Palace palace = Palace::create(kDirectory, {}, on(os)).value();
+    REQUIRE(palace.store_payload(ContentType::bytes, payload).has_value());
+  }
+  const std::uint64_t used = os.used_bytes();
+  os.set_capacity(used);
+  {
+    Result<Palace> palace = Palace::open(kDirectory, on(os));
+    INFO((palace ? std::string() : palace.error().message));
+    REQUIRE(palace.has_value());
+    REQUIRE(palace->snapshot().commit() == 0);
+    CHECK(palace->commit(remember("small"), Durability::sync).has_value());
+  }
+  os.set_capacity(2 * used);
+  REQUIRE(Palace::open(kDirectory, on(os)).has_value());
+  CHECK(os.used_bytes() < used);
+}
