@@ -181,7 +181,7 @@ class Application {
                             .session = record_.session,
                             .kind = record_.kind,
                             .words = record_.document->words};
-    bool added = tail_.add_document(number, document);
+    bool added = tail_.add_document(number, document, record_.rows);
     const bool decoded = decode_words(body, [&](std::string_view term, std::uint8_t times) {
       added = added && tail_.add_term(term, times);
       return true;

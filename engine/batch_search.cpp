@@ -41,7 +41,8 @@ Status scan_all(const Reading& reading, std::span<const BatchedSearch* const> se
     while (count < kTogether && first < searches.size()) {
       together[count] = searches[first]->search;
       together[count].recall = 1;
-      answers[count++] = searches[first++]->answer;
+      answers[count] = searches[first++]->answer;
+      answers[count++]->plan = SearchPlan::scan;
     }
     AEON_TRY(
         scan_together(reading, std::span(together).first(count), std::span(answers).first(count)));
@@ -65,6 +66,7 @@ void walk_all(const Reading& reading, std::span<const BatchedSearch> searches, B
   });
   for (const Turn& turn : own.turns) {
     const GraphSeeds seeds{std::span(own.pages).subspan(turn.first, turn.count), turn.damaged};
+    turn.search->answer->plan = SearchPlan::graph;
     if (!search_graph(reading, turn.search->search, seeds, *turn.search->answer)) {
       own.exact.push_back(turn.search);
     }

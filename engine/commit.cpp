@@ -125,6 +125,7 @@ std::vector<Store::Pending*> Store::resolve_group(std::span<Pending* const> grou
     Status status;
     if (pending->prepared == nullptr) {
       RecordWriter writer(pending->resolved.payload);
+      if (commit == kFirstCommit) writer.found_palace();
       writer.rotate();
       pending->resolved.kinds = writer.kinds();
       pending->resolved.operations = writer.operations();

@@ -104,6 +104,19 @@ Result<std::uint32_t> Draft::number_of(NameClass kind, std::uint32_t parent,
   return number;
 }
 
+Result<std::string> Draft::session_name(std::uint32_t number) const {
+  for (const Layer* layer : {&now_, &accepted_}) {
+    for (const auto& [key, found] : layer->names) {
+      storage::KeyDecoder name(key);
+      name.u8();
+      const auto kind = static_cast<NameClass>(name.u8());
+      name.u32();
+      if (found == number && kind == NameClass::session) return name.text();
+    }
+  }
+  return reading_.name_of(NameClass::session, number);
+}
+
 Result<const VersionState*> Draft::version(MemoryId id) {
   if (const VersionState* state = look_up(now_.versions, accepted_.versions, id)) return state;
   Reading::Version version;

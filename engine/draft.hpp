@@ -56,6 +56,7 @@ class Draft {
   [[nodiscard]] Result<WordCounts> word_counts(std::uint32_t tenant);
   [[nodiscard]] Result<std::uint32_t> number_of(NameClass kind, std::uint32_t parent,
                                                 std::string_view name);
+  [[nodiscard]] Result<std::string> session_name(std::uint32_t number) const;
   // Null when no memory ever had the id. Valid until the next call.
   [[nodiscard]] Result<const VersionState*> version(MemoryId id);
   [[nodiscard]] Result<bool> edge_exists(MemoryId from, std::uint32_t type, MemoryId to);

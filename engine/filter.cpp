@@ -3,11 +3,12 @@
 #include <cmath>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include <fmt/format.h>
 #include <boost/json/monotonic_resource.hpp>
 #include <boost/json/parse.hpp>
+
+#include "engine/filter_node.hpp"
 
 namespace aeon::engine {
 
@@ -15,29 +16,19 @@ namespace json = boost::json;
 
 namespace {
 
-enum class Operator {
-  equal,
-  not_equal,
-  less,
-  less_equal,
-  greater,
-  greater_equal,
-  in,
-  exists,
-  contains,
-  all,
-  any,
-  none
-};
-
 struct OperatorName {
   std::string_view name;
-  Operator op;
+  FilterOperator op;
 };
-constexpr OperatorName kComparisons[] = {
-    {"==", Operator::equal},      {"!=", Operator::not_equal},  {"<", Operator::less},
-    {"<=", Operator::less_equal}, {">", Operator::greater},     {">=", Operator::greater_equal},
-    {"in", Operator::in},         {"exists", Operator::exists}, {"contains", Operator::contains}};
+constexpr OperatorName kComparisons[] = {{"==", FilterOperator::equal},
+                                         {"!=", FilterOperator::not_equal},
+                                         {"<", FilterOperator::less},
+                                         {"<=", FilterOperator::less_equal},
+                                         {">", FilterOperator::greater},
+                                         {">=", FilterOperator::greater_equal},
+                                         {"in", FilterOperator::in},
+                                         {"exists", FilterOperator::exists},
+                                         {"contains", FilterOperator::contains}};
 
 bool is_scalar(const json::value& value) {
   return value.is_number() || value.is_string() || value.is_bool();
@@ -81,44 +72,34 @@ std::unexpected<Error> wrong_operand(std::string_view op, std::string_view wante
 
 }  // namespace
 
-struct Filter::Node {
-  Operator op = Operator::all;
-  std::string field;
-  json::value operand;
-  std::vector<std::unique_ptr<Node>> children;
-
-  [[nodiscard]] bool matches(const json::object& metadata) const;
-  [[nodiscard]] bool compares(const json::value& value) const;
-};
-
-bool Filter::Node::matches(const json::object& metadata) const {
+bool FilterNode::matches(const json::object& metadata) const {
   switch (op) {
-    case Operator::all:
+    case FilterOperator::all:
       for (const auto& child : children) {
         if (!child->matches(metadata)) return false;
       }
       return true;
-    case Operator::any:
+    case FilterOperator::any:
       for (const auto& child : children) {
         if (child->matches(metadata)) return true;
       }
       return false;
-    case Operator::none: return !children.front()->matches(metadata);
+    case FilterOperator::none: return !children.front()->matches(metadata);
     default: break;
   }
   const json::value* value = metadata.if_contains(field);
-  if (op == Operator::exists) return (value != nullptr) == operand.get_bool();
+  if (op == FilterOperator::exists) return (value != nullptr) == operand.get_bool();
   return value != nullptr && compares(*value);
 }
 
-bool Filter::Node::compares(const json::value& value) const {
-  if (op == Operator::in) {
+bool FilterNode::compares(const json::value& value) const {
+  if (op == FilterOperator::in) {
     for (const json::value& wanted : operand.get_array()) {
       if (compare(value, wanted) == 0) return true;
     }
     return false;
   }
-  if (op == Operator::contains) {
+  if (op == FilterOperator::contains) {
     if (value.is_string() && operand.is_string()) {
       return std::string_view(value.get_string()).find(operand.get_string()) !=
              std::string_view::npos;
@@ -132,12 +113,12 @@ bool Filter::Node::compares(const json::value& value) const {
   const std::optional<int> order = compare(value, operand);
   if (!order) return false;
   switch (op) {
-    case Operator::equal: return *order == 0;
-    case Operator::not_equal: return *order != 0;
-    case Operator::less: return *order < 0;
-    case Operator::less_equal: return *order <= 0;
-    case Operator::greater: return *order > 0;
-    case Operator::greater_equal: return *order >= 0;
+    case FilterOperator::equal: return *order == 0;
+    case FilterOperator::not_equal: return *order != 0;
+    case FilterOperator::less: return *order < 0;
+    case FilterOperator::less_equal: return *order <= 0;
+    case FilterOperator::greater: return *order > 0;
+    case FilterOperator::greater_equal: return *order >= 0;
     default: return false;
   }
 }
@@ -145,15 +126,14 @@ bool Filter::Node::compares(const json::value& value) const {
 namespace {
 
 // Turns the parsed expression into nodes. Depth is bounded by the JSON parser.
-template <typename Node>
 class FilterParser {
  public:
-  Result<std::unique_ptr<Node>> expression(const json::value& value) {
+  Result<std::unique_ptr<FilterNode>> expression(const json::value& value) {
     if (!value.is_object()) {
       return fail(Errc::invalid_argument,
                   "a filter is a JSON object, such as {\"page\": {\">\": 3}}");
     }
-    auto node = std::make_unique<Node>();
+    auto node = std::make_unique<FilterNode>();
     for (const auto& [name, operand] : value.get_object()) {
       AEON_TRY(name == "and" || name == "or" ? group(name, operand, *node)
                : name == "not"               ? negation(operand, *node)
@@ -163,10 +143,10 @@ class FilterParser {
   }
 
  private:
-  Status group(std::string_view name, const json::value& operand, Node& parent) {
+  Status group(std::string_view name, const json::value& operand, FilterNode& parent) {
     if (!operand.is_array()) return wrong_operand(name, "an array of filters");
-    auto node = std::make_unique<Node>();
-    node->op = name == "and" ? Operator::all : Operator::any;
+    auto node = std::make_unique<FilterNode>();
+    node->op = name == "and" ? FilterOperator::all : FilterOperator::any;
     for (const json::value& item : operand.get_array()) {
       AEON_ASSIGN(auto child, expression(item));
       node->children.push_back(std::move(child));
@@ -175,9 +155,9 @@ class FilterParser {
     return {};
   }
 
-  Status negation(const json::value& operand, Node& parent) {
-    auto node = std::make_unique<Node>();
-    node->op = Operator::none;
+  Status negation(const json::value& operand, FilterNode& parent) {
+    auto node = std::make_unique<FilterNode>();
+    node->op = FilterOperator::none;
     AEON_ASSIGN(auto child, expression(operand));
     node->children.push_back(std::move(child));
     parent.children.push_back(std::move(node));
@@ -185,7 +165,7 @@ class FilterParser {
   }
 
   // {"page": 3} means {"page": {"==": 3}}.
-  Status field(std::string_view name, const json::value& operand, Node& parent) {
+  Status field(std::string_view name, const json::value& operand, FilterNode& parent) {
     if (is_scalar(operand)) return comparison(name, "==", operand, parent);
     if (!operand.is_object()) return wrong_operand(name, "a value, or an object of comparisons");
     for (const auto& [op, value] : operand.get_object()) {
@@ -195,11 +175,11 @@ class FilterParser {
   }
 
   Status comparison(std::string_view field, std::string_view op, const json::value& operand,
-                    Node& parent) {
+                    FilterNode& parent) {
     for (const OperatorName& known : kComparisons) {
       if (known.name != op) continue;
       AEON_TRY(check(known, operand));
-      auto node = std::make_unique<Node>();
+      auto node = std::make_unique<FilterNode>();
       node->op = known.op;
       node->field = field;
       node->operand = operand;
@@ -215,9 +195,9 @@ class FilterParser {
 
   static Status check(const OperatorName& known, const json::value& operand) {
     switch (known.op) {
-      case Operator::exists:
+      case FilterOperator::exists:
         return operand.is_bool() ? Status{} : wrong_operand(known.name, "true or false");
-      case Operator::in: {
+      case FilterOperator::in: {
         if (!operand.is_array()) return wrong_operand(known.name, "an array of values");
         for (const json::value& item : operand.get_array()) {
           if (!is_scalar(item)) return wrong_operand(known.name, "an array of plain values");
@@ -233,7 +213,7 @@ class FilterParser {
 
 }  // namespace
 
-Filter::Filter(std::unique_ptr<Node> root) : root_(std::move(root)) {}
+Filter::Filter(std::unique_ptr<FilterNode> root) : root_(std::move(root)) {}
 Filter::~Filter() = default;
 
 Result<std::unique_ptr<Filter>> Filter::parse(std::string_view text) {
@@ -241,7 +221,7 @@ Result<std::unique_ptr<Filter>> Filter::parse(std::string_view text) {
   const json::value value = json::parse(text, error);
   if (error)
     return fail(Errc::invalid_json, fmt::format("the filter is not JSON: {}", error.message()));
-  AEON_ASSIGN(auto root, FilterParser<Node>().expression(value));
+  AEON_ASSIGN(auto root, FilterParser().expression(value));
   return std::unique_ptr<Filter>(new Filter(std::move(root)));
 }
 

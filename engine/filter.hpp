@@ -8,6 +8,8 @@
 
 namespace aeon::engine {
 
+struct FilterNode;
+
 class Filter {
  public:
   // Errors: invalid_json (malformed), invalid_argument (unknown operator, wrong operand type).
@@ -17,10 +19,11 @@ class Filter {
   // missing or of another type does not match.
   [[nodiscard]] bool matches(std::string_view metadata) const;
 
+  [[nodiscard]] const FilterNode& root() const noexcept { return *root_; }
+
  private:
-  struct Node;
-  explicit Filter(std::unique_ptr<Node> root);
-  std::unique_ptr<Node> root_;
+  explicit Filter(std::unique_ptr<FilterNode> root);
+  std::unique_ptr<FilterNode> root_;
 };
 
 }  // namespace aeon::engine

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "engine/find_row.hpp"
+#include "engine/k_best.hpp"
+#include "engine/node_filter.hpp"
 #include "engine/scorer.hpp"
 #include "engine/seeds.hpp"
 
@@ -16,6 +19,11 @@ constexpr std::uint64_t kScannedRows = 4096;
 constexpr std::uint64_t kScannedBytes = std::uint64_t{3} << 19;
 // A row met on a walk costs about as much as so many rows of a scan.
 constexpr std::uint64_t kWalkedToScanned = 4;
+// So does a row that is visited by itself.
+constexpr std::uint64_t kVisitedToScanned = 3;
+// Of n rows of which a share s match, a walk that looks for ten meets about kWalkedRows / s, and s
+// n are visited without one: the former is less where the share is above sqrt(kWalkedRows / n).
+constexpr double kWalkedRows = 700;
 // Clusters scanned by a second try.
 constexpr std::uint32_t kMorePages = 24;
 // The bound of a walk stands on this many neighbours at least: one or two say little.
@@ -28,22 +36,13 @@ constexpr float kSparseRecall = 0.99F;
 // So many more rows than asked for are rescored at once; more where INT8 is too coarse for that.
 constexpr std::size_t kRescoredBeyond = 6;
 
-struct Scored {
-  float score = 0;
-  MemoryId id = 0;
-  CommitNumber born = 0;
-};
-constexpr auto kBetter = [](const Scored& a, const Scored& b) {
-  return a.score != b.score ? a.score > b.score : a.id < b.id;
-};
-
 struct Scratch {
   Scorer scorer;
   NodeMap map;
   Seeds seeds;
   Walk walk;
   std::vector<FoundRow> places;
-  std::vector<Scored> scored;
+  std::vector<ScoredRow> scored;
 
   // Adds the scores of `rows` by the stored precision to `scored`.
   void rescore(const Reading& reading, std::uint32_t space, std::uint32_t tenant,
@@ -57,7 +56,7 @@ struct Scratch {
       places.push_back(*place);
     }
     for (const FoundRow& place : places) {
-      Scored row{0, place.block.ids[place.row], place.block.born[place.row]};
+      ScoredRow row{0, place.block.ids[place.row], place.block.born[place.row]};
       if (scorer.rescore(place.block, place.row, row.score)) {
         scored.push_back(row);
       } else {
@@ -79,7 +78,7 @@ struct Scratch {
     rescore(reading, space, search.tenant, found.first(first), damaged);
     if (scored.size() < search.k) return true;
     const auto kth = scored.begin() + (search.k - 1);
-    std::ranges::nth_element(scored, kth, kBetter);
+    std::ranges::nth_element(scored, kth, kBetterRow);
     const float limit = distance.of_score(kth->score);
     if (blur.hides(limit)) return false;
     const auto rest = found.subspan(first);
@@ -145,14 +144,35 @@ Effort Effort::for_recall(float recall, Metric metric) noexcept {
           static_cast<std::uint32_t>(factor * between(low.beyond, high.beyond) + 0.5F)};
 }
 
+namespace {
+std::uint64_t visited_rather_than_walked(std::uint64_t rows) {
+  const double turn = std::sqrt(kWalkedRows * static_cast<double>(rows));
+  return std::max(kScannedRows, static_cast<std::uint64_t>(turn));
+}
+}  // namespace
+
 SearchPlan plan_search(const Reading& reading, const VectorSearch& search) {
-  if (search.recall >= 1) return SearchPlan::scan;
+  if (search.recall >= 1) return plan_exact(reading, search);
   const PartitionFigures figures = partition_figures(reading, search.space->number, search.tenant);
   const std::uint64_t bytes = figures.rows * packed_stride(search.space->spec.dimension);
-  if (figures.rows <= kScannedRows || bytes <= kScannedBytes) return SearchPlan::scan;
+  if (figures.rows <= kScannedRows || bytes <= kScannedBytes) return plan_exact(reading, search);
+  if (search.nodes != nullptr) {
+    if (figures.has_ungraphed ||
+        search.nodes->count() <= visited_rather_than_walked(figures.rows)) {
+      return plan_exact(reading, search);
+    }
+    return SearchPlan::graph;
+  }
   const bool filtered = search.session != 0 || search.kind != 0 || search.filter != nullptr ||
                         search.since != kBeginningOfTime || search.until != kEndOfTime;
   return filtered || figures.has_ungraphed ? SearchPlan::routes : SearchPlan::graph;
+}
+
+SearchPlan plan_exact(const Reading& reading, const VectorSearch& search) {
+  if (search.nodes == nullptr) return SearchPlan::scan;
+  const PartitionFigures figures = partition_figures(reading, search.space->number, search.tenant);
+  const bool few = search.nodes->count() * kVisitedToScanned <= figures.rows;
+  return few ? SearchPlan::matches : SearchPlan::scan;
 }
 
 GraphSeeds seed_search(const Reading& reading, const VectorSearch& search) {
@@ -177,7 +197,9 @@ bool search_graph(const Reading& reading, const VectorSearch& search, const Grap
   const PartitionFigures figures = partition_figures(reading, space.number, search.tenant);
   own.scorer.prepare(search.vector, space.spec.metric);
   const Effort effort = effort_of(search, own.scorer);
-  own.map.open(reading, space.number);
+  own.map.open(reading, space.number, search.nodes);
+  // A walk among few matches may cost more than to visit them all; then that is what is done.
+  const std::uint64_t matching = search.nodes == nullptr ? figures.rows : search.nodes->count();
   const Distance distance(space.spec.metric, own.scorer.scale(), own.scorer.norm(),
                           figures.largest_norm);
   const Blur blur(space.spec.metric, space.spec.dimension, own.scorer.norm(), own.scorer.error(),
@@ -191,15 +213,16 @@ bool search_graph(const Reading& reading, const VectorSearch& search, const Grap
                     .slack = effort.slack,
                     .patience = effort.patience,
                     .copies = rank,
-                    .most_rows = figures.rows / kWalkedToScanned,
+                    .most_rows = matching / kWalkedToScanned,
                     .blur = &blur});
     scan_seeds(reading, space.number, search.tenant, pages, effort.whole_tails, own.walk, damaged);
     return own.walk.run() && own.walk.found().size() >= search.k &&
-           !figures.spread.is_chance(own.walk.rank_distance(), rank,
-                                     static_cast<double>(figures.rows), space.spec.metric);
+           !figures.spread.is_chance(own.walk.rank_distance(), rank, static_cast<double>(matching),
+                                     space.spec.metric);
   };
   // Where what was found is no nearer than chance, the walk may have set out in the wrong place.
   if (!walk(seeds.pages)) {
+    if (search.nodes != nullptr) return false;
     const auto more = own.seeds.choose(reading, space.number, search.tenant, own.scorer.promises(),
                                        std::max(kMorePages, effort.pages), Ranking::all, damaged);
     if (!walk(more)) return false;
@@ -207,13 +230,14 @@ bool search_graph(const Reading& reading, const VectorSearch& search, const Grap
   if (!own.rescore_found(reading, search, distance, blur, damaged)) return false;
   const std::size_t kept = std::min<std::size_t>(own.scored.size(), search.k);
   std::ranges::partial_sort(own.scored, own.scored.begin() + static_cast<std::ptrdiff_t>(kept),
-                            kBetter);
+                            kBetterRow);
   answer.hits.clear();
-  for (const Scored& scored : std::span(own.scored).first(kept)) {
+  for (const ScoredRow& scored : std::span(own.scored).first(kept)) {
     answer.hits.push_back({scored.id, scored.born, scored.score});
   }
   answer.commit = reading.commit;
-  answer.partial = damaged || own.map.damaged();
+  answer.partial =
+      damaged || own.map.damaged() || (search.nodes != nullptr && search.nodes->damaged());
   answer.exact = false;
   answer.rows_scanned = own.walk.rows_compared();
   return true;

@@ -20,13 +20,9 @@ struct Effort {
   [[nodiscard]] static Effort for_recall(float recall, Metric metric) noexcept;
 };
 
-// How a search is best done.
-enum class SearchPlan : std::uint8_t {
-  scan,    // all rows: exact was asked for, or they are so few that it costs no more
-  routes,  // clusters by falling promise: a filter may leave a walk with too little
-  graph,   // links lead to all rows, and to follow them is cheaper
-};
+// How a search is best done; and how, when that is to be exact.
 [[nodiscard]] SearchPlan plan_search(const Reading& reading, const VectorSearch& search);
+[[nodiscard]] SearchPlan plan_exact(const Reading& reading, const VectorSearch& search);
 
 // As search_rows(). False, and nothing in `answer`, where the walk went on too long or found too
 // little, or INT8 is too coarse to tell: everything is to be scanned then.

@@ -40,6 +40,7 @@ inline void name_id_key(std::string& out, NameClass kind, std::uint32_t number) 
 // What a palace is told once for all its processes. Persisted; 0 is invalid.
 enum class Setting : std::uint8_t {
   history = 1,  // i64 ns: how long what has ended stays readable; kEndOfTime for ever
+  fields = 2,   // 01: every memory's metadata and session are among its terms
 };
 inline void setting_key(std::string& out, Setting setting) {
   storage::begin_key(out, storage::Table::settings).u8(static_cast<std::uint8_t>(setting));

@@ -42,6 +42,7 @@ inline constexpr std::size_t kMaxQueryBytes = 256 << 10;  // of a query's text
 
 // The embedder that is built in: hashed words and character n-grams. It matches words, not
 // meanings. Its name is the model id of the spaces it fills.
+inline constexpr std::string_view kDefaultKind = "fact";
 inline constexpr std::string_view kLexicalModel = "aeon-lexical-1";
 inline constexpr std::uint32_t kLexicalDimension = 384;
 
@@ -96,7 +97,7 @@ struct StoredPayload {
 struct NewMemory {
   std::string tenant{};   // empty: the default tenant
   std::string session{};  // events of a session are linked `next` in the order of their commits
-  std::string kind = "fact";
+  std::string kind{kDefaultKind};
   std::string key{};  // unique among the visible memories of its tenant
   PutMode mode = PutMode::upsert;
   CommitNumber expected_version = 0;
@@ -309,12 +310,27 @@ struct Hit {
 };
 
 // Caller-owned and reusable: a warm Answer makes recall allocate nothing.
+// How vectors were searched.
+enum class SearchPlan : std::uint8_t {
+  none,     // no vector took part
+  scan,     // all rows
+  matches,  // all rows that the query's restrictions leave
+  routes,   // clusters of rows by falling promise
+  graph,    // a walk over links
+};
+
+[[nodiscard]] std::string_view name_of(SearchPlan plan) noexcept;
+
 struct Answer {
   std::vector<Hit> hits{};  // best first; ties by id, by words the older version first
   CommitNumber commit = 0;  // the instant that the answer belongs to
   bool partial = false;     // a damaged place was left out
   bool exact = false;       // every row was compared
+  SearchPlan plan = SearchPlan::none;
   std::uint64_t rows_scanned = 0;
+  // With a plan of `matches`, or of a walk among them: how many rows the restrictions leave, some
+  // of which may have ended, or be refused by their metadata. Else 0.
+  std::uint64_t rows_left = 0;
   std::uint64_t postings_scanned = 0;  // of words
   // For each hit what each Channel said of it, where that was asked for.
   std::vector<std::array<ChannelMark, kChannels>> marks{};

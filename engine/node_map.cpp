@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/node_filter.hpp"
+
 namespace aeon::engine {
 
 namespace {
@@ -25,9 +27,10 @@ std::size_t copy(const LinkList& list, std::uint32_t* links) noexcept {
 
 }  // namespace
 
-void NodeMap::open(const Reading& reading, std::uint32_t space) {
+void NodeMap::open(const Reading& reading, std::uint32_t space, NodeFilter* filter) {
   commit_ = reading.commit;
   space_ = space;
+  filter_ = filter;
   tails_.clear();
   settled_.clear();
   tails_with_ends_.clear();
@@ -91,7 +94,8 @@ std::size_t links_of(const View& view, std::uint32_t space, std::uint32_t node,
   return 0;
 }
 
-bool NodeMap::is_visible(const RowHead& head, std::uint32_t node) noexcept {
+bool NodeMap::is_visible(const RowHead& head, std::uint32_t node) {
+  if (filter_ != nullptr && !filter_->may_match(node)) return false;
   if (head.born > commit_) return false;
   const auto before = [this](std::uint64_t ended) { return ended != 0 && ended <= commit_; };
   for (const SpaceTail* tail : tails_with_ends_) {
@@ -104,7 +108,10 @@ bool NodeMap::is_visible(const RowHead& head, std::uint32_t node) noexcept {
     damaged_ = damaged_ || unknown;
     if (unknown) return false;
   }
-  return true;
+  if (filter_ == nullptr) return true;
+  const Result<bool> matches = filter_->matches(node, head.id);
+  damaged_ = damaged_ || !matches;
+  return matches && *matches;
 }
 
 }  // namespace aeon::engine

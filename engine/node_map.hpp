@@ -11,10 +11,13 @@
 
 namespace aeon::engine {
 
+class NodeFilter;
+
 class NodeMap {
  public:
-  // For the rows of `space` as `reading` sees them; replaces what was open before.
-  void open(const Reading& reading, std::uint32_t space);
+  // For the rows of `space` as `reading` sees them; replaces what was open before. Rows that
+  // `filter` does not leave are not visible.
+  void open(const Reading& reading, std::uint32_t space, NodeFilter* filter = nullptr);
 
   // The packed row of a node, or null when no readable source has it.
   [[nodiscard]] const std::byte* packed(std::uint32_t node) noexcept;
@@ -30,7 +33,7 @@ class NodeMap {
     for (const Settled& source : settled_) source.segment->prefetch_row(*source.nodes, node);
   }
   // Whether the row can be seen: born and not ended at the reading's commit. `head` is the row's.
-  [[nodiscard]] bool is_visible(const RowHead& head, std::uint32_t node) noexcept;
+  [[nodiscard]] bool is_visible(const RowHead& head, std::uint32_t node);
   // A page that was needed does not hold.
   [[nodiscard]] bool damaged() const noexcept { return damaged_; }
 
@@ -41,6 +44,7 @@ class NodeMap {
   };
   CommitNumber commit_ = 0;
   std::uint32_t space_ = 0;
+  NodeFilter* filter_ = nullptr;
   std::vector<const SpaceTail*> tails_;  // newest first
   std::vector<Settled> settled_;         // newest first
   // Those of the above with ends; a segment of format version 1 has no other look-up.

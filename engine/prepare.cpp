@@ -178,7 +178,11 @@ Status prepare_words(const NewMemory& memory, MemoryWords& words) {
   }
   const ContentType type = memory.payload ? memory.payload->content_type : memory.content_type;
   const std::string_view text = memory.payload ? memory.payload->head : memory.content;
-  find_words(type == ContentType::text ? text : std::string_view{}, memory.metadata, *language,
+  find_words({.text = type == ContentType::text ? text : std::string_view{},
+              .metadata = memory.metadata,
+              .session = memory.session,
+              .kind = memory.kind,
+              .language = *language},
              words);
   return {};
 }

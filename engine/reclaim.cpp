@@ -147,7 +147,11 @@ bool Reclaim::keeps(std::string_view key, std::string_view value) {
       if (is_erased(storage::Decoder(value).varint())) return false;
       const bool hidden = walk_.is_hidden(user_key, commit, old);
       const bool erased = value == kErasedKey;
-      return !hidden && !(scope_.whole && (erased || (old && value.empty())));
+      // So does the word that the key became free before its last holder was erased.
+      if (walk_.is_first() || !value.empty()) vanishes_ = false;
+      vanishes_ = vanishes_ || erased;
+      const bool free = erased || (value.empty() && (old || vanishes_));
+      return !hidden && !(scope_.whole && free);
     }
     case Table::events:
     case Table::edges_out:

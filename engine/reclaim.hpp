@@ -123,6 +123,7 @@ class Reclaim {
   VersionRecord record_;
   bool planning_ = false;
   bool current_erased_ = false;  // the memory whose versions are being looked at
+  bool vanishes_ = false;        // the key that is being looked at, back to a holder that stays
   bool malformed_ = false;
   std::vector<std::uint64_t> dead_;    // forgotten for good, ascending
   std::vector<std::uint64_t> erased_;  // ascending

@@ -207,6 +207,8 @@ void RecordWriter::edge(const EdgeOperation& operation) {
   close(OperationKind::edge);
 }
 
+void RecordWriter::found_palace() { setting({Setting::fields, kFieldsIndexed}); }
+
 void RecordWriter::setting(const SettingOperation& operation) {
   Encoder encoder(body_);
   encoder.fixed(static_cast<std::uint8_t>(operation.setting));
@@ -368,8 +370,12 @@ bool parse_setting(std::string_view body, SettingOperation& operation) {
   Decoder decoder(body);
   operation.setting = static_cast<Setting>(decoder.fixed<std::uint8_t>());
   operation.value = decoder.rest();
-  return decoder.ok() && operation.setting == Setting::history &&
-         operation.value.size() == sizeof(TimeNs);
+  if (!decoder.ok()) return false;
+  switch (operation.setting) {
+    case Setting::history: return operation.value.size() == sizeof(TimeNs);
+    case Setting::fields: return operation.value == kFieldsIndexed;
+  }
+  return false;
 }
 
 }  // namespace aeon::engine

@@ -97,6 +97,11 @@ struct ExpiryOperation {
   std::int64_t expires = 0;
   bool live = false;
 };
+inline constexpr CommitNumber kFirstCommit = 1;
+
+// The value of Setting::fields.
+inline constexpr std::string_view kFieldsIndexed = "\x01";
+
 struct SettingOperation {
   Setting setting{};
   std::string_view value;
@@ -127,6 +132,8 @@ class RecordWriter {
   void setting(const SettingOperation& operation);
   void expiry(const ExpiryOperation& operation);
   void rotate();
+  // What the first commit of a palace says beside its own.
+  void found_palace();
   [[nodiscard]] std::uint32_t kinds() const noexcept { return kinds_; }
   [[nodiscard]] std::uint32_t operations() const noexcept { return operations_; }
 

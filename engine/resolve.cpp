@@ -27,6 +27,7 @@ class Resolver {
     resolved_.payload.reserve(prepared_.payload_bytes);
     const auto operations = prepared_.batch.operations();
     draft_.expect(operations.size());
+    if (commit_ == kFirstCommit) writer_.found_palace();
     for (index_ = 0; index_ < operations.size(); ++index_) {
       AEON_TRY(std::visit([this](const auto& operation) { return resolve(operation); },
                           operations[index_]));
@@ -254,7 +255,8 @@ class Resolver {
       AEON_ASSIGN(const RowName name, next_row(row.space));
       record.rows.push_back(name);
     }
-    const MemoryWords& words = prepared_.words[index_];
+    AEON_ASSIGN(const MemoryWords* const found, words_of(memory, record.session));
+    const MemoryWords& words = *found;
     if (!words.empty()) {
       AEON_ASSIGN(record.document, next_document(state.tenant, words));
       record.document->from_head = memory.payload.has_value();
@@ -323,6 +325,16 @@ class Resolver {
     return RowName{space, next++};
   }
 
+  // With the session, where the memory keeps one that it did not name.
+  Result<const MemoryWords*> words_of(const NewMemory& memory, std::uint32_t session) {
+    const MemoryWords& words = prepared_.words[index_];
+    if (session == 0 || !memory.session.empty()) return &words;
+    AEON_ASSIGN(const std::string name, draft_.session_name(session));
+    words_ = words;
+    add_session(words_, name);
+    return &words_;
+  }
+
   Result<DocumentName> next_document(std::uint32_t tenant, const MemoryWords& words) {
     std::uint32_t& next = draft_.counters().next_document;
     if (next == UINT32_MAX) {
@@ -330,7 +342,7 @@ class Resolver {
                   fmt::format("the palace has used all its {} document numbers", UINT32_MAX));
     }
     AEON_ASSIGN(WordCounts counts, draft_.word_counts(tenant));
-    ++counts.documents;
+    counts.documents += words.length != 0 ? 1 : 0;
     counts.words += words.length;
     draft_.set_word_counts(tenant, counts);
     return DocumentName{.number = next++,
@@ -344,7 +356,8 @@ class Resolver {
     if (!state.document) return {};
     ended.push_back({kDocumentSpace, state.document->number});
     AEON_ASSIGN(WordCounts counts, draft_.word_counts(state.tenant));
-    counts.documents -= std::min<std::uint64_t>(counts.documents, 1);
+    const std::uint64_t counted = state.document->words != 0 ? 1 : 0;
+    counts.documents -= std::min(counts.documents, counted);
     counts.words -= std::min<std::uint64_t>(counts.words, state.document->words);
     draft_.set_word_counts(state.tenant, counts);
     state.document.reset();
@@ -462,6 +475,7 @@ class Resolver {
   std::size_t index_ = 0;
   std::unordered_map<std::uint32_t, std::uint32_t> first_nodes_;  // by space, of this batch
   LinksOperation links_;
+  MemoryWords words_;  // of words_of()
 };
 
 }  // namespace

@@ -23,29 +23,22 @@ void Scorer::prepare(std::span<const float> query, Metric metric) {
 }
 
 // See search.hpp for the argument. |x'| <= |x| + |dx|.
-void Scorer::bounds_of(const RowBlock& block, std::uint32_t row, std::int32_t dot, float& score,
-                       float& margin) const {
-  const float norm = block.norms[row];
-  const float product = scale_ * block.scales[row] * static_cast<float>(dot);
-  const float off = norm_ * block.errors[row] + error_ * (norm + block.errors[row]);
+Scorer::Margin Scorer::margin_of(const RowHead& row, std::int32_t dot) const noexcept {
+  const float norm = row.norm;
+  const float product = scale_ * row.scale * static_cast<float>(dot);
+  const float off = norm_ * row.error + error_ * (norm + row.error);
   switch (metric_) {
-    case Metric::dot:
-      score = product;
-      margin = off + kRoundingShare * norm_ * norm;
-      return;
+    case Metric::dot: return {product, off + kRoundingShare * norm_ * norm};
     case Metric::cosine: {
       const float lengths = norm_ * norm;
-      score = product / lengths;
-      margin = off / lengths + kRoundingShare;
-      return;
+      return {product / lengths, off / lengths + kRoundingShare};
     }
     case Metric::l2: {
       const float squares = norm_ * norm_ + norm * norm;
-      score = 2 * product - squares;
-      margin = 2 * off + 2 * kRoundingShare * squares;
-      return;
+      return {2 * product - squares, 2 * off + 2 * kRoundingShare * squares};
     }
   }
+  return {};
 }
 
 std::uint32_t Scorer::scan(const RowBlock& block, std::uint32_t first, std::uint32_t count,
@@ -56,10 +49,11 @@ std::uint32_t Scorer::scan(const RowBlock& block, std::uint32_t first, std::uint
   simd::kernels().dot_i8_rows(int8_, rows, sums_, dots_);
   std::uint32_t passed = 0;
   for (std::uint32_t i = 0; i < count; ++i) {
-    float score = 0;
-    float margin = 0;
-    bounds_of(block, first + i, dots_[i], score, margin);
-    passed_[passed] = {first + i, score - margin, score + margin};
+    const std::uint32_t row = first + i;
+    const RowHead head{
+        .scale = block.scales[row], .norm = block.norms[row], .error = block.errors[row]};
+    const auto [score, margin] = margin_of(head, dots_[i]);
+    passed_[passed] = {row, score - margin, score + margin};
     passed += score + margin >= threshold ? 1 : 0;
   }
   return passed;

@@ -31,6 +31,13 @@ class Scorer {
                                    float threshold);
   [[nodiscard]] const Bounds& passed(std::uint32_t index) const { return passed_[index]; }
 
+  // What the INT8 product of codes says of a row: its true score is within `margin` of `score`.
+  struct Margin {
+    float score = 0;
+    float margin = 0;
+  };
+  [[nodiscard]] Margin margin_of(const RowHead& row, std::int32_t dot) const noexcept;
+
   // What centroids promise, comparable with scores (route.hpp).
   [[nodiscard]] Promises promises() const { return {int8_, scale_, norm_, metric_}; }
   // The query's codes, their scale, the query's length, and how far the codes are off.
@@ -43,9 +50,6 @@ class Scorer {
   [[nodiscard]] bool rescore(const RowBlock& block, std::uint32_t row, float& score);
 
  private:
-  void bounds_of(const RowBlock& block, std::uint32_t row, std::int32_t dot, float& score,
-                 float& margin) const;
-
   Metric metric_ = Metric::cosine;
   std::span<const float> query_;
   float norm_ = 0;   // |q|

@@ -9,7 +9,25 @@
 
 #include "engine/filter.hpp"
 #include "engine/graph_search.hpp"
+#include "engine/k_best.hpp"
+#include "engine/match_scan.hpp"
+#include "engine/node_filter.hpp"
 #include "engine/scorer.hpp"
+
+namespace aeon {
+
+std::string_view name_of(SearchPlan plan) noexcept {
+  switch (plan) {
+    case SearchPlan::none: return "none";
+    case SearchPlan::scan: return "scan";
+    case SearchPlan::matches: return "matches";
+    case SearchPlan::routes: return "routes";
+    case SearchPlan::graph: return "graph";
+  }
+  return "";
+}
+
+}  // namespace aeon
 
 namespace aeon::engine {
 
@@ -20,15 +38,6 @@ struct Candidate {
   float upper = 0;  // its score is not above this
   std::uint32_t block = 0;
   std::uint32_t row = 0;
-};
-
-struct Scored {
-  float score = 0;
-  MemoryId id = 0;
-  CommitNumber born = 0;
-};
-constexpr auto kBetter = [](const Scored& a, const Scored& b) {
-  return a.score != b.score ? a.score > b.score : a.id < b.id;
 };
 
 // A cluster that may be read.
@@ -51,8 +60,7 @@ struct SearchScratch {
   std::vector<Candidate> candidates;
   std::vector<Offer> offers;  // max-heap
   std::vector<float> promises;
-  std::vector<float> lower_bounds;  // min-heap of the k best lower bounds
-  std::vector<Scored> best;         // min-heap of the k best rescored
+  KBest best;
   Scorer scorer;
   Reading::Version version;
 };
@@ -68,8 +76,7 @@ class RowSearch {
     scratch_.blocks.clear();
     scratch_.candidates.clear();
     scratch_.offers.clear();
-    scratch_.lower_bounds.clear();
-    scratch_.best.clear();
+    scratch_.best.begin(search.k);
     scratch_.scorer.prepare(search.vector, search.space->spec.metric);
   }
 
@@ -174,18 +181,17 @@ class RowSearch {
     const Scorer::Bounds bounds = scratch_.scorer.passed(passed);
     if (bounds.upper < threshold_) return {};
     const RowBlock& block = scratch_.blocks[block_index];
+    const std::uint32_t node = block.nodes[bounds.row];
+    if (search_.nodes != nullptr && !search_.nodes->may_match(node)) return {};
     if (!matches(block, bounds.row)) return {};
     // A row whose end can't be read may have been forgotten: it is left out.
     bool unknown = false;
-    const CommitNumber ended =
-        reading_.ended_at(search_.space->number, block.nodes[bounds.row], unknown);
+    const CommitNumber ended = reading_.ended_at(search_.space->number, node, unknown);
     damaged_ = damaged_ || unknown;
     if (ended != 0 || unknown) return {};
-    if (search_.filter != nullptr) {
-      AEON_ASSIGN(const bool kept, passes_filter(block.ids[bounds.row]));
-      if (!kept) return {};
-    }
-    push_lower_bound(bounds.lower);
+    AEON_ASSIGN(const bool kept, passes_filter(node, block.ids[bounds.row]));
+    if (!kept) return {};
+    threshold_ = scratch_.best.push_lower_bound(bounds.lower);
     scratch_.candidates.push_back({bounds.upper, block_index, bounds.row});
     if (scratch_.candidates.size() >= compact_at_) compact();
     return {};
@@ -199,7 +205,9 @@ class RowSearch {
            (block.times[row] < search_.until || search_.until == kEndOfTime);
   }
 
-  Result<bool> passes_filter(MemoryId id) {
+  Result<bool> passes_filter(std::uint32_t node, MemoryId id) {
+    if (search_.nodes != nullptr) return search_.nodes->matches(node, id);
+    if (search_.filter == nullptr) return true;
     const Result<bool> visible = reading_.try_version(id, scratch_.version);
     if (!visible && visible.error().code == Errc::damaged) {
       damaged_ = true;  // what it says is not known; the rest answers
@@ -207,19 +215,6 @@ class RowSearch {
     }
     if (!visible) return std::unexpected(visible.error());
     return *visible && search_.filter->matches(scratch_.version.record.metadata);
-  }
-
-  void push_lower_bound(float lower) {
-    auto& heap = scratch_.lower_bounds;
-    if (heap.size() < search_.k) {
-      heap.push_back(lower);
-      std::ranges::push_heap(heap, std::greater{});
-    } else if (lower > heap.front()) {
-      std::ranges::pop_heap(heap, std::greater{});
-      heap.back() = lower;
-      std::ranges::push_heap(heap, std::greater{});
-    }
-    if (heap.size() == search_.k) threshold_ = heap.front();
   }
 
   // Drops candidates that the threshold has passed by; keeps the list's growth linear in what
@@ -235,34 +230,23 @@ class RowSearch {
   void rescore() {
     compact();
     std::ranges::sort(scratch_.candidates, std::greater{}, &Candidate::upper);
-    auto& best = scratch_.best;
     for (const Candidate& candidate : scratch_.candidates) {
-      if (best.size() == search_.k && candidate.upper < best.front().score) break;
+      if (scratch_.best.is_settled(candidate.upper)) break;
       const RowBlock& block = scratch_.blocks[candidate.block];
-      Scored scored{0, block.ids[candidate.row], block.born[candidate.row]};
-      if (!scratch_.scorer.rescore(block, candidate.row, scored.score)) {
+      float score = 0;
+      if (!scratch_.scorer.rescore(block, candidate.row, score)) {
         damaged_ = true;
         continue;
       }
-      if (best.size() == search_.k) {
-        if (!kBetter(scored, best.front())) continue;
-        std::ranges::pop_heap(best, kBetter);
-        best.pop_back();
-      }
-      best.push_back(scored);
-      std::ranges::push_heap(best, kBetter);
+      scratch_.best.push({score, block.ids[candidate.row], block.born[candidate.row]});
     }
-    std::ranges::sort(best, kBetter);
   }
 
   void fill(Answer& answer) const {
-    answer.hits.clear();
-    for (const Scored& scored : scratch_.best) {
-      answer.hits.push_back({scored.id, scored.born, scored.score});
-    }
+    scratch_.best.take(answer.hits);
     answer.commit = reading_.commit;
-    answer.partial = damaged_;
-    answer.exact = !damaged_ && scratch_.offers.empty();
+    answer.partial = damaged_ || (search_.nodes != nullptr && search_.nodes->damaged());
+    answer.exact = !answer.partial && scratch_.offers.empty();
     answer.rows_scanned = rows_scanned_;
   }
 
@@ -280,9 +264,12 @@ class RowSearch {
 }  // namespace
 
 Status search_rows(const Reading& reading, const VectorSearch& search, Answer& answer) {
-  const SearchPlan plan = plan_search(reading, search);
-  if (plan == SearchPlan::routes) return RowSearch(reading, search, scratch()).run(answer);
-  if (plan == SearchPlan::graph && search_graph(reading, search, answer)) return {};
+  answer.plan = plan_search(reading, search);
+  answer.rows_left = search.nodes == nullptr ? 0 : search.nodes->count();
+  if (answer.plan == SearchPlan::graph && search_graph(reading, search, answer)) return {};
+  if (answer.plan == SearchPlan::graph) answer.plan = plan_exact(reading, search);
+  if (answer.plan == SearchPlan::matches) return scan_matches(reading, search, answer);
+  if (answer.plan == SearchPlan::routes) return RowSearch(reading, search, scratch()).run(answer);
   VectorSearch exact = search;
   exact.recall = 1;
   return RowSearch(reading, exact, scratch()).run(answer);

@@ -2,9 +2,11 @@
 // best is rescored at the stored precision.
 //
 // Which rows: with a wanted recall of 1, or where there are few, all of them, and the answer is
-// exact. Else a walk over links (graph_search.hpp); and where a filter would let a walk find too
-// little, all of the tails and of the clusters of each route (route.hpp) by falling promise, until
-// the next one promises less than the k-th best score so far.
+// exact. Else a walk over links (graph_search.hpp). What restricts the answer is told by terms
+// (node_filter.hpp), so that few matches are visited one by one (match_scan.hpp), and among many a
+// walk passes through the others. Where terms can't tell, all of the tails and of the clusters of
+// each route (route.hpp) are read by falling promise, until the next one promises less than the
+// k-th best score so far.
 //
 // Why the answer over the rows compared is exact and not only likely: write q = q' + dq and
 // x = x' + dx, with q', x' the INT8 images. Then |q.x - q'.x'| <= |q| |dx| + |dq| |x'|
@@ -22,6 +24,7 @@
 namespace aeon::engine {
 
 class Filter;
+class NodeFilter;
 
 struct VectorSearch {
   const SpaceInfo* space = nullptr;
@@ -31,9 +34,15 @@ struct VectorSearch {
   float recall = 1;           // wanted: within (0, 1]
   std::uint32_t session = 0;  // 0: any
   std::uint32_t kind = 0;     // 0: any
+  // The names of these, for terms.
+  std::string_view session_name{};
+  std::string_view kind_name{};
   TimeNs since = kBeginningOfTime;
   TimeNs until = kEndOfTime;
   const Filter* filter = nullptr;  // over metadata; null: none
+  // The rows that session, kind, times and filter leave; null where terms can't tell.
+  NodeFilter* nodes = nullptr;
+  bool indexed = false;  // Reading::fields_are_indexed(), where that was asked
 };
 
 // Fills hits, partial, exact and rows_scanned of `answer`. Wait-free; allocates nothing once the

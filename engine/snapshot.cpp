@@ -6,6 +6,7 @@
 
 #include "engine/filter.hpp"
 #include "engine/find_row.hpp"
+#include "engine/node_filter.hpp"
 #include "engine/palace.hpp"
 #include "engine/prepare.hpp"
 #include "engine/query_check.hpp"
@@ -78,7 +79,9 @@ void clear(Answer& answer, CommitNumber commit) {
   answer.commit = commit;
   answer.partial = false;
   answer.exact = true;
+  answer.plan = SearchPlan::none;
   answer.rows_scanned = 0;
+  answer.rows_left = 0;
   answer.postings_scanned = 0;
   answer.marks.clear();
 }
@@ -102,7 +105,9 @@ Status search_by_text(const Reading& reading, const Query& query, const engine::
                                       .kind = like.kind,
                                       .since = query.since,
                                       .until = query.until,
-                                      .filter = like.filter},
+                                      .filter = like.filter,
+                                      .indexed = like.indexed},
+                            .restrictions = &like,
                             .vector = with_vector ? &like : nullptr,
                             .rest = with_vector ? nullptr : reading.catalog.lexical(reading.commit),
                             .target_recall = engine::wanted_recall(query)};
@@ -195,6 +200,12 @@ Status Snapshot::recall(const Query& query, Answer& answer) const {
   search.recall = engine::wanted_recall(query);
   search.since = query.since;
   search.until = query.until;
+  search.session_name = query.session;
+  search.kind_name = query.kind;
+  if (!query.filter.empty() || !query.session.empty() || !query.kind.empty()) {
+    AEON_ASSIGN(search.indexed, reading.fields_are_indexed());
+    if (by_vector && search.indexed) search.nodes = engine::find_nodes(reading, search);
+  }
   if (by_words) return search_by_text(reading, query, search, by_vector, answer);
   answer.postings_scanned = 0;
   answer.marks.clear();

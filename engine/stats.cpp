@@ -43,7 +43,10 @@ Result<Stats> Store::stats() {
   stats.memories = counters_.memories;
   stats.versions = counters_.versions;
   stats.edges = counters_.edges;
-  AEON_ASSIGN(const HistoryNeeds needs, history_needs());
+  auto known = history_needs();
+  if (!known && known.error().code != Errc::damaged) return std::unexpected(known.error());
+  // Nothing is given up while the page that holds the policy can't be read.
+  const HistoryNeeds needs = known ? *known : HistoryNeeds{.keep = kEndOfTime};
   stats.history = needs.keep;
   stats.oldest_readable = view().horizon();
   stats.ended_versions = needs.stored - std::min(needs.stored, counters_.memories);

@@ -60,8 +60,9 @@ class Tail {
   [[nodiscard]] LiveLinks* edit_links(RowName name, std::span<const std::uint32_t> before);
   // The row, which must be here, becomes a landmark (row_tail.hpp).
   [[nodiscard]] bool add_landmark(RowName name);
-  [[nodiscard]] bool add_document(std::uint32_t number, const Document& document) {
-    return words_.add_document(arena_, number, document);
+  [[nodiscard]] bool add_document(std::uint32_t number, const Document& document,
+                                  std::span<const RowName> rows) {
+    return words_.add_document(arena_, number, document, rows);
   }
   [[nodiscard]] bool add_term(std::string_view term, std::uint8_t times) {
     return words_.add_term(arena_, term, times);

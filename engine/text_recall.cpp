@@ -8,6 +8,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include "engine/filter.hpp"
+#include "engine/node_filter.hpp"
 #include "engine/prepare.hpp"
 #include "engine/words/neighbours.hpp"
 #include "engine/words/session_scores.hpp"
@@ -338,17 +339,13 @@ class Recall {
   Status fill_up(Answer& answer) {
     const std::size_t found = answer.hits.size();
     if (recall_.rest == nullptr || found >= recall_.words.k || has_demands()) return {};
-    VectorSearch search{.space = recall_.rest,
-                        .tenant = recall_.words.tenant,
-                        .vector = embed_lexically(recall_.text),
-                        .k = recall_.words.k,
-                        .recall = recall_.target_recall,
-                        .session = recall_.words.session,
-                        .kind = recall_.words.kind,
-                        .since = recall_.words.since,
-                        .until = recall_.words.until,
-                        .filter = recall_.words.filter};
+    VectorSearch search = *recall_.restrictions;
+    search.space = recall_.rest;
+    search.vector = embed_lexically(recall_.text);
+    search.k = recall_.words.k;
+    search.recall = recall_.target_recall;
     if (search.vector.empty()) return {};
+    if (recall_.words.indexed) search.nodes = find_nodes(reading_, search);
     AEON_TRY(search_rows(reading_, search, scratch_.vectors));
     const float last = found == 0 ? 1 : answer.hits.back().score;
     for (const Hit& hit : scratch_.vectors.hits) {
@@ -367,6 +364,8 @@ class Recall {
     answer.exact = answer.exact && scratch_.vectors.exact;
     answer.partial = answer.partial || scratch_.vectors.partial;
     answer.rows_scanned += scratch_.vectors.rows_scanned;
+    answer.plan = scratch_.vectors.plan;
+    answer.rows_left = scratch_.vectors.rows_left;
     return {};
   }
 
@@ -384,7 +383,10 @@ class Recall {
   void finish(Answer& answer) const {
     answer.commit = reading_.commit;
     answer.partial = partial_;
-    answer.rows_scanned = recall_.vector == nullptr ? 0 : scratch_.vectors.rows_scanned;
+    const bool vector = recall_.vector != nullptr;
+    answer.plan = vector ? scratch_.vectors.plan : SearchPlan::none;
+    answer.rows_scanned = vector ? scratch_.vectors.rows_scanned : 0;
+    answer.rows_left = vector ? scratch_.vectors.rows_left : 0;
     answer.postings_scanned = scratch_.words.postings;
   }
 

@@ -18,6 +18,7 @@ struct TextRecall {
   bool explain = false;
   // Tenant, filters and k; the query is filled in here.
   WordSearch words;
+  const VectorSearch* restrictions = nullptr;  // the same, as they are for a vector
   // The same for the vector; null: there is none.
   const VectorSearch* vector = nullptr;
   // Where fewer than k were found: the space of the built-in embedder, whose nearest fill up the

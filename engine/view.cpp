@@ -52,6 +52,14 @@ CommitNumber Reading::ended_at(std::uint32_t space, std::uint32_t node,
   return ended <= commit ? ended : 0;
 }
 
+Result<bool> Reading::fields_are_indexed() const {
+  setting_key(scratch().key, Setting::fields);
+  const auto found = find(scratch().key, scratch().lookup);
+  if (!found && found.error().code == Errc::damaged) return false;
+  if (!found) return std::unexpected(found.error());
+  return *found && (*found)->value == kFieldsIndexed;
+}
+
 Result<WordCounts> Reading::word_counts(std::uint32_t tenant) const {
   word_counts_key(scratch().key, tenant);
   AEON_ASSIGN(const auto found, find(scratch().key, scratch().lookup));

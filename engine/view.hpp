@@ -86,7 +86,10 @@ struct Reading {
   [[nodiscard]] CommitNumber ended_at(std::uint32_t space, std::uint32_t node,
                                       bool& damaged) const noexcept;
 
-  // The visible documents of a tenant (words/document.hpp) and their words.
+  // Whether metadata, session and kind of every memory are known to be among its terms
+  // (words/field_terms.hpp). Not where the page that says so is damaged: memories are asked then.
+  [[nodiscard]] Result<bool> fields_are_indexed() const;
+  // The visible documents of a tenant (words/document.hpp) that have words, and those.
   [[nodiscard]] Result<WordCounts> word_counts(std::uint32_t tenant) const;
   // The number of a name, or 0 when it has none at this instant.
   [[nodiscard]] Result<std::uint32_t> number_of(NameClass kind, std::uint32_t parent,

@@ -14,7 +14,7 @@ using PalaceUuid = Hash128;
 
 // The current version of every on-disk format. A reader takes any version up to this one and
 // refuses a newer one with Errc::newer_format.
-inline constexpr std::uint16_t kFormatVersion = 3;
+inline constexpr std::uint16_t kFormatVersion = 4;
 
 // "seg-000042" and the like; numbers are never reused within a palace.
 [[nodiscard]] std::string file_name(std::string_view prefix, std::uint64_t number);

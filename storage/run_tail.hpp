@@ -2,9 +2,10 @@
 // walk it at the same time without a lock and never see half an entry. Nodes live in an arena, so
 // keys and values stay where they are until the whole tail goes.
 //
-// Keys tend to arrive in ascending order within a table (the first byte of a key). The tail
-// remembers, per table, where the last insert went, and tries that place first; only a key that
-// belongs elsewhere costs a search from the top.
+// Keys tend to arrive in ascending order within a table (the first byte of a key), or before the
+// one that came last: a newer version of the same thing. The tail remembers, per table, what the
+// last insert went behind, and goes on from there; only a key that belongs elsewhere costs a search
+// from the top.
 //
 // What is not needed on the reader's way is in run_tail_insert.hpp, which run_tail.cpp
 // instantiates.
@@ -105,8 +106,7 @@ class BasicRunTail {
 
   [[nodiscard]] const Node* lower_bound(std::string_view key) const noexcept;
   void find_path(std::string_view key, Path& path) noexcept;
-  [[nodiscard]] bool leads_to(const Path& path, std::string_view key,
-                              unsigned height) const noexcept;
+  [[nodiscard]] bool advance(Path& path, std::string_view key, unsigned height) noexcept;
   [[nodiscard]] unsigned random_height() noexcept;
   [[nodiscard]] Node* make_node(std::string_view key, std::string_view value,
                                 unsigned height) noexcept;

@@ -88,15 +88,20 @@ void BasicRunTail<Atomics>::find_path(std::string_view key, Path& path) noexcept
   }
 }
 
-// True when the path is the one to `key` on the levels below `height`. On level 0 both neighbours
-// are compared; above it the left one needs no look, for it does not lie right of level 0's.
+// Moves a path on to `key` on the levels below `height`, where that takes a step or two on each.
+// False when the key lies elsewhere; the path is of no use then. Only level 0's node is compared:
+// those above it do not lie right of it.
 template <typename Atomics>
-bool BasicRunTail<Atomics>::leads_to(const Path& path, std::string_view key,
-                                     unsigned height) const noexcept {
+bool BasicRunTail<Atomics>::advance(Path& path, std::string_view key, unsigned height) noexcept {
+  constexpr unsigned kMostSteps = 2;
   if (path[0] != &head_.node && compare_keys(path[0]->key(), key) >= 0) return false;
   for (unsigned level = 0; level < height; ++level) {
-    const Node* const next = path[level]->link(level).load(std::memory_order_relaxed);
-    if (next != nullptr && compare_keys(next->key(), key) < 0) return false;
+    for (unsigned steps = 0;; ++steps) {
+      Node* const next = path[level]->link(level).load(std::memory_order_relaxed);
+      if (next == nullptr || compare_keys(next->key(), key) >= 0) break;
+      if (steps == kMostSteps) return false;
+      path[level] = next;
+    }
   }
   return true;
 }
@@ -139,7 +144,7 @@ Status BasicRunTail<Atomics>::insert(std::string_view key, std::string_view valu
   }
   const unsigned height = random_height();
   Path& path = fingers_[static_cast<unsigned char>(key.front()) % kFingers];
-  if (!leads_to(path, key, height)) find_path(key, path);
+  if (!advance(path, key, height)) find_path(key, path);
   const Node* const after = path[0]->link(0).load(std::memory_order_relaxed);
   if (after != nullptr && after->key() == key) {
     return fail(Errc::already_exists, "a run tail holds that key already");
@@ -157,7 +162,6 @@ Status BasicRunTail<Atomics>::insert(std::string_view key, std::string_view valu
     Link& before = path[level]->link(level);
     node->link(level).store(before.load(std::memory_order_relaxed), std::memory_order_relaxed);
     before.store(node, std::memory_order_release);  // (1) synchronizes-with (2)
-    path[level] = node;
   }
   entries_.fetch_add(1, std::memory_order_relaxed);
   return {};

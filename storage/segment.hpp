@@ -50,6 +50,8 @@ enum class SectionKind : std::uint32_t {
   word_lengths = 33,         // how many, a byte for each
   word_blocks = 34,          // which document numbers are there
   word_index = 35,           // how to read word_blocks
+  word_row_spaces = 36,      // for each space: how many of the next section are its
+  word_rows = 37,            // which rows the documents have
 };
 
 // Persisted. Both kinds share one container; they differ in name ("seg-N", "blob-N") and sections.

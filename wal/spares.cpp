@@ -15,7 +15,9 @@ using storage::Os;
 
 namespace {
 
-constexpr std::size_t kFillBytes = 1u << 20;
+// File systems cache what one write brought in pieces as large as the write, and walk through a
+// whole piece for every later write into it. Commits are small, so the pieces are as well.
+constexpr std::size_t kFillBytes = 16u << 10;
 
 // Unlinks every `prefix`-N; returns how many there were.
 Result<std::size_t> unlink_all(Os& os, const std::string& directory, std::string_view prefix) {

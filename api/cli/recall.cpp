@@ -201,6 +201,7 @@ std::string summary_json(const Outcome& outcome) {
   if (outcome.query != 0) line.add("query", outcome.query);
   line.add("hits", answer.hits.size()).add("commit", answer.commit);
   line.add("exact", answer.exact).add("partial", answer.partial);
+  line.add("plan", name_of(answer.plan)).add("rows_left", answer.rows_left);
   line.add("rows_scanned", answer.rows_scanned).add("postings_scanned", answer.postings_scanned);
   line.add("recall_us", outcome.recall_us);
   return std::move(line).finish();
@@ -223,6 +224,13 @@ void explain(const Chosen& chosen, const Options& options, const Outcome& outcom
     line.add("explain", true).add("open_us", outcome.open_us).add("k", options.k);
     if (space != spaces.end()) line.add_raw("space", api::space_json(*space));
     return print(std::move(line).finish());
+  }
+  if (outcome.answer.plan != SearchPlan::none) {
+    print(fmt::format(
+        "  vectors searched by plan {}{}", name_of(outcome.answer.plan),
+        outcome.answer.rows_left == 0
+            ? ""
+            : fmt::format("; the restrictions leave {} rows", outcome.answer.rows_left)));
   }
   print(fmt::format("  as of commit {}; opening the palace took {:.0f} us; asked for {} by {}",
                     outcome.answer.commit, outcome.open_us, options.k,

@@ -29,7 +29,10 @@ struct sb_stemmer;
 
 namespace aeon::engine {
 
-inline constexpr std::uint8_t kAnalyzer = 1;  // persisted beside the terms
+// Persisted beside the terms. From 2 on, metadata and sessions give terms as well
+// (field_terms.hpp).
+inline constexpr std::uint8_t kAnalyzer = 2;
+inline constexpr std::uint8_t kFirstFieldAnalyzer = 2;
 inline constexpr std::size_t kMaxTermBytes = 64;
 
 // What became of a text. Reuse it to reuse its memory.

@@ -27,6 +27,19 @@ struct Document {
 };
 static_assert(sizeof(Document) == 40 && std::has_unique_object_representations_v<Document>);
 
+// Persisted: an item of a `word_rows` section, by space and then document.
+struct DocumentRow {
+  std::uint32_t document = 0;
+  std::uint32_t node = 0;
+};
+// Persisted: an item of a `word_row_spaces` section, by space.
+struct DocumentRowSpace {
+  std::uint32_t space = 0;
+  std::uint32_t rows = 0;
+};
+static_assert(sizeof(DocumentRow) == 8 && std::has_unique_object_representations_v<DocumentRow>);
+static_assert(sizeof(DocumentRowSpace) == 8);
+
 // A term in a document.
 struct Posting {
   std::uint32_t document = 0;

@@ -4,10 +4,12 @@
 #include <array>
 #include <charconv>
 #include <chrono>
+#include <span>
 
 #include <boost/json/parse.hpp>
 
 #include "engine/words/document.hpp"
+#include "engine/words/field_terms.hpp"
 
 namespace aeon::engine {
 
@@ -102,20 +104,30 @@ void encode_term(storage::Encoder& encoder, std::string_view term, std::uint8_t 
 
 }  // namespace
 
-void find_words(std::string_view text, std::string_view metadata, Language language,
-                MemoryWords& out) {
-  out.language = language;
+void find_words(const IndexedText& memory, MemoryWords& out) {
+  out.language = memory.language;
   out.list.clear();
-  analyzer().analyse(text, language, out.list);
-  find_fields(metadata, language, out.list);
+  analyzer().analyse(memory.text, memory.language, out.list);
+  find_fields(memory.metadata, memory.language, out.list);
+  if (memory.analyzer >= kFirstFieldAnalyzer) {
+    add_field_terms(memory.metadata, out.list);
+    add_session_term(memory.session, out.list);
+    add_kind_term(memory.kind, out.list);
+  }
   count_terms(out);
+}
+
+void add_session(MemoryWords& words, std::string_view session) {
+  add_session_term(session, words.list);
+  count_terms(words);
 }
 
 void encode_words(std::string& out, const MemoryWords& words, std::int64_t event_time) {
   const DateTerms date(event_time, words.language);
   const auto text_of = [&words](const MemoryWords::Term& term) { return words.term(term); };
+  const std::span<const std::string_view> dates(date.terms.data(), words.length == 0 ? 0 : 3);
   std::size_t added = 0;
-  for (const std::string_view term : date.terms) {
+  for (const std::string_view term : dates) {
     if (!std::ranges::binary_search(words.terms, term, {}, text_of)) ++added;
   }
   storage::Encoder encoder(out);
@@ -123,17 +135,17 @@ void encode_words(std::string& out, const MemoryWords& words, std::int64_t event
   std::size_t next = 0;  // of the date's terms
   for (const MemoryWords::Term& term : words.terms) {
     const std::string_view text = text_of(term);
-    for (; next < date.terms.size() && date.terms[next] < text; ++next) {
-      encode_term(encoder, date.terms[next], 1);
+    for (; next < dates.size() && dates[next] < text; ++next) {
+      encode_term(encoder, dates[next], 1);
     }
     std::uint8_t times = term.times;
-    if (next < date.terms.size() && date.terms[next] == text) {
+    if (next < dates.size() && dates[next] == text) {
       if (times < kMaxCount) ++times;
       ++next;
     }
     encode_term(encoder, text, times);
   }
-  for (; next < date.terms.size(); ++next) encode_term(encoder, date.terms[next], 1);
+  for (; next < dates.size(); ++next) encode_term(encoder, dates[next], 1);
 }
 
 }  // namespace aeon::engine

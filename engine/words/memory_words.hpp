@@ -1,6 +1,8 @@
 // What a memory is found by: the words of its text, of the members "title" and "speaker" of its
-// metadata, and day, month and year of its event time (UTC, English). All of them are terms of one
-// document; the length of a document counts the words of text, title and speaker.
+// metadata, day, month and year of its event time (UTC, English) where there are such words, and
+// its metadata, session and kind as filters ask for them (field_terms.hpp). All of them are terms
+// of one document; the length of a document counts the words of text, title and speaker, and only a
+// document that has some counts among those that a word's rarity is told by.
 //
 // In a commit's record, and nowhere else, the terms of a document are written as
 // [count varint] and for each, sorted: [bytes varint][bytes][times u8].
@@ -32,10 +34,19 @@ struct MemoryWords {
   }
 };
 
-// Finds the words of a text and of metadata, which must be valid UTF-8 and a JSON object or empty.
-// Uses scratch of the calling thread.
-void find_words(std::string_view text, std::string_view metadata, Language language,
-                MemoryWords& out);
+struct IndexedText {
+  std::string_view text;      // valid UTF-8
+  std::string_view metadata;  // a JSON object, or empty
+  std::string_view session;
+  std::string_view kind;
+  Language language = Language::english;
+  std::uint8_t analyzer = kAnalyzer;
+};
+// Finds the terms. Uses scratch of the calling thread.
+void find_words(const IndexedText& memory, MemoryWords& out);
+
+// Adds the term of a session that the memory itself did not name: a new version keeps its session.
+void add_session(MemoryWords& words, std::string_view session);
 
 // Writes the terms as above, with those of the event time.
 void encode_words(std::string& out, const MemoryWords& words, std::int64_t event_time);

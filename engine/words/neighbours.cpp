@@ -15,7 +15,8 @@ Neighbours neighbours_of(const WordTerms& terms, std::uint32_t at, std::uint32_t
   Neighbours found;
   const auto look = [&](std::uint32_t number, std::array<Neighbour, 2>& out, std::size_t& count) {
     const Document* document = find_document(terms, number, damaged);
-    if (document == nullptr || document->session != session) return;
+    // One that is not there for its words is no turn of a dialogue.
+    if (document == nullptr || document->session != session || document->words == 0) return;
     if (!terms.ends().none() && terms.ends().ended(number, damaged)) return;
     out[count++] = {number, document};
   };

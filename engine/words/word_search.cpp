@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "engine/filter.hpp"
+#include "engine/words/field_filter.hpp"
 #include "engine/words/phrase_check.hpp"
 #include "engine/words/word_terms.hpp"
 
@@ -45,6 +46,7 @@ struct Scratch {
   std::vector<std::uint32_t> bounds;  // by term, in the window
   std::vector<std::uint32_t> order;   // terms, the lowest bound first
   PhraseCheck phrases;
+  FieldFilter fields;
   Reading::Version version;
 };
 Scratch& scratch() {
@@ -116,6 +118,10 @@ class Search {
     for (std::size_t i = 0; i < terms_.terms().size(); ++i) {
       if (!terms_.opened(index, i)) continue;
       cursors_.push_back({&terms_.cursor(index, i), &terms_.terms()[i]});
+    }
+    verdict_ = nullptr;
+    if (search_.filter != nullptr && search_.indexed && !cursors_.empty()) {
+      verdict_ = &scratch_.fields.find(*source_, search_.tenant, search_.filter, {}, {}, damaged_);
     }
     const std::uint32_t limit = source_->limit;
     for (std::uint32_t at = source_->first; at < limit;) {
@@ -258,12 +264,16 @@ class Search {
 
   // A document over the bar: is it seen, and does it pass?
   Status consider(std::uint32_t number, std::uint32_t score) {
+    const std::uint32_t place = number - source_->first;
+    if (verdict_ != nullptr && !verdict_->may.test(place)) return {};
     const Document* document = source_->find(number, damaged_);
     if (document == nullptr || !matches(*document)) return {};
     if (!terms_.ends().none() && terms_.ends().ended(number, damaged_)) return {};
     const bool may_expire = reading_.now != kBeginningOfTime;
-    if (search_.filter != nullptr || !scratch_.phrases.empty() || may_expire) {
-      AEON_ASSIGN(const bool kept, passes(*document));
+    const bool ask =
+        search_.filter != nullptr && (verdict_ == nullptr || !verdict_->sure.test(place));
+    if (ask || !scratch_.phrases.empty() || may_expire) {
+      AEON_ASSIGN(const bool kept, passes(*document, ask));
       if (!kept) return {};
     }
     Scored scored{score,
@@ -285,7 +295,7 @@ class Search {
            (document.time < search_.until || search_.until == kEndOfTime);
   }
 
-  Result<bool> passes(const Document& document) {
+  Result<bool> passes(const Document& document, bool ask) {
     const Result<bool> visible = reading_.try_version(document.id, scratch_.version);
     if (!visible && visible.error().code == Errc::damaged) {
       damaged_ = true;  // what it says is not known; the rest answers
@@ -294,7 +304,7 @@ class Search {
     if (!visible) return std::unexpected(visible.error());
     const VersionRecord& record = scratch_.version.record;
     if (!*visible) return false;
-    if (search_.filter != nullptr && !search_.filter->matches(record.metadata)) return false;
+    if (ask && !search_.filter->matches(record.metadata)) return false;
     return scratch_.phrases.empty() || scratch_.phrases.passes(reading_, record, damaged_);
   }
 
@@ -305,6 +315,7 @@ class Search {
   std::vector<Listed>& cursors_;
   Contribution contribution_;
   const WordSource* source_ = nullptr;
+  const Verdict* verdict_ = nullptr;  // of the filter over the source; null: ask each memory
   std::uint32_t begin_ = 0;
   std::uint32_t end_ = 0;
   std::uint32_t bar_ = 0;  // a score must be above it

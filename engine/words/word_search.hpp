@@ -50,6 +50,7 @@ struct WordSearch {
   TimeNs since = kBeginningOfTime;
   TimeNs until = kEndOfTime;
   const Filter* filter = nullptr;  // over metadata; null: none
+  bool indexed = false;            // Reading::fields_are_indexed(): terms tell what passes
 };
 
 struct WordHit {

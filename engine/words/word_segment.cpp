@@ -2,20 +2,27 @@
 
 #include <fmt/format.h>
 
+#include "engine/catalog.hpp"
+
 #include "storage/tables.hpp"
 
 namespace aeon::engine {
 
+namespace {
+constexpr std::size_t kHead = 5;  // table and tenant
+}
+
 void term_key(std::string& out, std::uint32_t tenant, std::string_view term) {
   storage::begin_key(out, storage::Table::terms).u32(tenant).text(term);
 }
+
+std::string TermKey::text() const { return storage::KeyDecoder(list.substr(kHead)).text(); }
 
 bool is_term_key(std::string_view key) noexcept {
   return !key.empty() && key[0] == static_cast<char>(storage::Table::terms);
 }
 
 std::optional<TermKey> split_term_key(std::string_view key) noexcept {
-  constexpr std::size_t kHead = 5;
   constexpr std::string_view kEnd("\0\x01", 2);
   if (!is_term_key(key) || key.size() < kHead + kEnd.size() + kTermKeyTail) return std::nullopt;
   TermKey parts;
@@ -57,7 +64,46 @@ Result<WordSegment> WordSegment::open(const storage::Segment& segment) {
   if (words.index_.part().items != part.items) return damaged();
   words.documents_at_ = documents->offset;
   words.lengths_at_ = lengths->offset;
+  if (!words.open_rows()) return damaged();
   return words;
+}
+
+bool WordSegment::open_rows() {
+  using storage::SectionKind;
+  const storage::Section* spaces = segment_->find(SectionKind::word_row_spaces);
+  if (spaces == nullptr) return true;
+  const storage::Section* rows = segment_->find(SectionKind::word_rows);
+  if (rows == nullptr || rows->offset % alignof(DocumentRow) != 0 ||
+      spaces->bytes % sizeof(DocumentRowSpace) != 0 ||
+      spaces->bytes / sizeof(DocumentRowSpace) > kMaxSpaces) {
+    return false;
+  }
+  const auto bytes = segment_->read(spaces->offset, spaces->bytes);
+  if (!bytes) return false;
+  rows_at_ = rows->offset;
+  std::uint64_t all = 0;
+  for (std::size_t at = 0; at < bytes->size(); at += sizeof(DocumentRowSpace)) {
+    const auto part = storage::load<DocumentRowSpace>(bytes->data() + at);
+    if (!row_spaces_.empty() && part.space <= row_spaces_.back().space) return false;
+    row_spaces_.push_back(part);
+    all += part.rows;
+  }
+  return all * sizeof(DocumentRow) == rows->bytes;
+}
+
+std::span<const DocumentRow> WordSegment::rows(std::uint32_t space, bool& damaged) const noexcept {
+  std::uint64_t before = 0;
+  for (const DocumentRowSpace& part : row_spaces_) {
+    if (part.space == space) {
+      const std::byte* at = segment_->checked(rows_at_ + before * sizeof(DocumentRow),
+                                              part.rows * sizeof(DocumentRow));
+      damaged = damaged || at == nullptr;
+      if (at == nullptr) return {};
+      return {reinterpret_cast<const DocumentRow*>(at), part.rows};
+    }
+    before += part.rows;
+  }
+  return {};
 }
 
 const Document* WordSegment::find(std::uint32_t number, bool& damaged) const noexcept {

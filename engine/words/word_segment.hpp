@@ -4,8 +4,10 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/node_index.hpp"
 #include "engine/words/document.hpp"
@@ -23,8 +25,9 @@ inline constexpr std::size_t kTermKeyTail = 4 + storage::kCommitBytes;
 struct TermKey {
   std::string_view list;  // the key of term_key()
   std::uint32_t tenant = 0;
-  std::string_view term;
+  std::string_view term;  // as it stands in keys, where a zero byte is two; words have none
   std::uint32_t first = 0;
+  [[nodiscard]] std::string text() const;  // the term itself
 };
 [[nodiscard]] std::optional<TermKey> split_term_key(std::string_view key) noexcept;
 [[nodiscard]] bool is_term_key(std::string_view key) noexcept;
@@ -46,6 +49,17 @@ class WordSegment {
   [[nodiscard]] const Document* find(std::uint32_t number, bool& damaged) const noexcept;
   // Its length code; 0 as with find().
   [[nodiscard]] std::uint8_t length(std::uint32_t number, bool& damaged) const noexcept;
+  // The rows that documents have in a space, by document, after checking their pages; `damaged`
+  // when one of them does not hold. Empty too in segments of a format version before 4.
+  [[nodiscard]] std::span<const DocumentRow> rows(std::uint32_t space,
+                                                  bool& damaged) const noexcept;
+  // Calls visit(space, const DocumentRow&) for all of them.
+  template <typename Visit>
+  void for_each_row(bool& damaged, Visit&& visit) const {
+    for (const DocumentRowSpace& part : row_spaces_) {
+      for (const DocumentRow& row : rows(part.space, damaged)) visit(part.space, row);
+    }
+  }
   // The number of the first document that was born after `commit`; end() if none was.
   [[nodiscard]] std::uint32_t documents_before(std::uint64_t commit, bool& damaged) const noexcept;
   // Calls visit(number, const Document&) by number.
@@ -58,10 +72,14 @@ class WordSegment {
   }
 
  private:
+  [[nodiscard]] bool open_rows();
+
   const storage::Segment* segment_ = nullptr;
   NodeIndex index_;
   std::uint64_t documents_at_ = 0;
   std::uint64_t lengths_at_ = 0;
+  std::uint64_t rows_at_ = 0;
+  std::vector<DocumentRowSpace> row_spaces_;
 };
 
 }  // namespace aeon::engine

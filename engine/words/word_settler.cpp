@@ -35,7 +35,25 @@ Status WordSettler::begin() {
     lengths_[numbers_[i] - numbers_.front()] =
         static_cast<std::uint16_t>(length_code(documents_[i].words) + 1);
   }
+  for (const WordTail* tail : sources_.tails) {
+    for (std::uint32_t i = 0, n = tail->count(); i < n; ++i) {
+      for (const RowName& row : tail->rows_of(i)) add_row(row, tail->first() + i);
+    }
+  }
+  for (const WordSegment* segment : sources_.segments) {
+    segment->for_each_row(bad, [this](std::uint32_t space, const DocumentRow& row) {
+      add_row({space, row.node}, row.document);
+    });
+  }
+  if (bad) return damaged("a page of the rows of documents is bad");
+  std::ranges::sort(rows_, {}, [](const Row& row) {
+    return std::tuple(row.name.space, row.document, row.name.node);
+  });
   return {};
+}
+
+void WordSettler::add_row(RowName row, std::uint32_t document) {
+  if (stays(document)) rows_.push_back({row, document});
 }
 
 Status WordSettler::add_document(std::uint32_t number, const Document& document) {
@@ -96,10 +114,9 @@ Status WordSettler::take(std::string_view key, std::string_view value,
 }
 
 void WordSettler::add_posting(std::uint32_t document, std::uint8_t count) {
-  if (numbers_.empty()) return;
-  const std::uint32_t index = document - numbers_.front();
-  if (index >= lengths_.size() || lengths_[index] == 0) return;  // the document was left out
-  postings_.push_back({document, count, static_cast<std::uint8_t>(lengths_[index] - 1)});
+  if (!stays(document)) return;
+  const std::uint16_t length = lengths_[document - numbers_.front()];
+  postings_.push_back({document, count, static_cast<std::uint8_t>(length - 1)});
 }
 
 Status WordSettler::flush(storage::RunBuilder& builder) {
@@ -137,7 +154,20 @@ Status WordSettler::write_documents(storage::SegmentWriter& writer) const {
   AEON_TRY(write(SectionKind::word_documents, std::span(documents_)));
   AEON_TRY(write(SectionKind::word_lengths, std::span(lengths)));
   AEON_TRY(write(SectionKind::word_blocks, std::span(blocks)));
-  return write(SectionKind::word_index, std::span(&part, 1));
+  AEON_TRY(write(SectionKind::word_index, std::span(&part, 1)));
+  if (rows_.empty()) return {};
+  std::vector<DocumentRowSpace> spaces;
+  std::vector<DocumentRow> rows;
+  rows.reserve(rows_.size());
+  for (const Row& row : rows_) {
+    if (spaces.empty() || spaces.back().space != row.name.space) {
+      spaces.push_back({row.name.space, 0});
+    }
+    ++spaces.back().rows;
+    rows.push_back({row.document, row.name.node});
+  }
+  AEON_TRY(write(SectionKind::word_row_spaces, std::span(spaces)));
+  return write(SectionKind::word_rows, std::span(rows));
 }
 
 }  // namespace aeon::engine

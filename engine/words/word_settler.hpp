@@ -47,6 +47,13 @@ class WordSettler {
  private:
   [[nodiscard]] Status add_document(std::uint32_t number, const Document& document);
   [[nodiscard]] Status add_tails(storage::RunBuilder& builder);
+  void add_row(RowName row, std::uint32_t document);
+  // Whether the document was not left out.
+  [[nodiscard]] bool stays(std::uint32_t document) const noexcept {
+    if (numbers_.empty()) return false;
+    const std::uint32_t index = document - numbers_.front();
+    return index < lengths_.size() && lengths_[index] != 0;
+  }
   void add_posting(std::uint32_t document, std::uint8_t count);
   [[nodiscard]] Status flush(storage::RunBuilder& builder);
 
@@ -57,7 +64,12 @@ class WordSettler {
   std::vector<Document> documents_;
   // By number, from the first: the length code, plus one; 0 where there is no document.
   std::vector<std::uint16_t> lengths_;
-  std::string list_key_;  // of the postings gathered
+  struct Row {
+    RowName name;
+    std::uint32_t document = 0;
+  };
+  std::vector<Row> rows_;  // of documents that stay
+  std::string list_key_;   // of the postings gathered
   std::vector<Posting> postings_;
   UnpackedBlock block_;
   std::string key_;

@@ -4,6 +4,23 @@
 
 namespace aeon::engine {
 
+std::optional<WordSource> source_of(const SegmentView& segment, CommitNumber commit,
+                                    bool& damaged) noexcept {
+  const WordSegment& words = segment.words();
+  if (words.empty()) return {};
+  const std::uint32_t limit = words.documents_before(commit, damaged);
+  if (limit <= words.first()) return {};
+  return WordSource{&segment, nullptr, words.first(), limit};
+}
+
+std::optional<WordSource> source_of(const Tail& tail, CommitNumber commit) noexcept {
+  const WordTail& words = tail.words();
+  if (words.count() == 0) return {};
+  const std::uint32_t limit = words.documents_before(commit);
+  if (limit <= words.first()) return {};
+  return WordSource{nullptr, &tail, words.first(), limit};
+}
+
 bool PostingCursor::open(const WordSource& source, std::uint32_t tenant, std::string_view term,
                          bool& damaged) {
   chain_ = nullptr;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "engine/view.hpp"
@@ -21,6 +22,11 @@ struct WordSource {
                            : segment->words().find(document, damaged);
   }
 };
+
+// The documents that a reading of that commit sees; nothing where there are none.
+[[nodiscard]] std::optional<WordSource> source_of(const SegmentView& segment, CommitNumber commit,
+                                                  bool& damaged) noexcept;
+[[nodiscard]] std::optional<WordSource> source_of(const Tail& tail, CommitNumber commit) noexcept;
 
 // What bounds the scores of a block.
 struct BlockBound {

@@ -1,5 +1,7 @@
 #include "engine/words/word_tail.hpp"
 
+#include <algorithm>
+#include <memory>
 #include <new>
 
 #include "storage/codec.hpp"
@@ -16,44 +18,27 @@ void make_key(std::string& out, std::uint32_t tenant, std::string_view term) {
 
 }  // namespace
 
-bool PostingChain::append(storage::Arena& arena, const Posting& posting) {
-  if (last_ == nullptr || last_used_ == last_->capacity) {
-    const std::uint32_t capacity =
-        last_ == nullptr ? kFirstChunk : std::min(2 * last_->capacity, kLargestChunk);
-    void* const memory = arena.allocate(sizeof(Chunk) + capacity * sizeof(Posting), alignof(Chunk));
-    if (memory == nullptr) return false;
-    auto* const chunk = new (memory) Chunk;
-    chunk->capacity = capacity;
-    (last_ == nullptr ? first_ : last_->next) = chunk;
-    last_ = chunk;
-    last_used_ = 0;
-  }
-  new (last_->postings() + last_used_) Posting(posting);
-  // Relaxed, as are the readers' loads: publishing the posting below orders them.
-  if (posting.count > last_->most.load(std::memory_order_relaxed)) {
-    last_->most.store(posting.count, std::memory_order_relaxed);
-  }
-  if (posting.length < last_->shortest.load(std::memory_order_relaxed)) {
-    last_->shortest.store(posting.length, std::memory_order_relaxed);
-  }
-  ++last_used_;
-  published_.publish_next();
-  return true;
-}
-
-bool WordTail::add_document(storage::Arena& arena, std::uint32_t number, const Document& document) {
+bool WordTail::add_document(storage::Arena& arena, std::uint32_t number, const Document& document,
+                            std::span<const RowName> rows) {
   const std::uint32_t count = published_.own();
   if (count == 0) first_number_ = number;
   if (number != first_number_ + count) return false;
   const Place place = place_of(count);
-  Document*& chunk = chunks_[place.chunk];
+  Held*& chunk = chunks_[place.chunk];
   if (chunk == nullptr) {
-    const std::size_t bytes = (sizeof(Document) << kFirstBits) << place.chunk;
-    void* const memory = arena.allocate(bytes, alignof(Document));
+    const std::size_t bytes = (sizeof(Held) << kFirstBits) << place.chunk;
+    void* const memory = arena.allocate(bytes, alignof(Held));
     if (memory == nullptr) return false;
-    chunk = static_cast<Document*>(memory);
+    chunk = static_cast<Held*>(memory);
   }
-  new (chunk + place.offset) Document(document);
+  RowName* names = nullptr;
+  if (!rows.empty()) {
+    void* const memory = arena.allocate(rows.size_bytes(), alignof(RowName));
+    if (memory == nullptr) return false;
+    names = static_cast<RowName*>(memory);
+    std::ranges::uninitialized_copy(rows, std::span(names, rows.size()));
+  }
+  new (chunk + place.offset) Held{document, names, static_cast<std::uint32_t>(rows.size())};
   tenant_ = document.tenant;
   length_ = length_code(document.words);
   published_.publish_next();
@@ -63,19 +48,10 @@ bool WordTail::add_document(storage::Arena& arena, std::uint32_t number, const D
 bool WordTail::add_term(storage::Arena& arena, std::string_view term, std::uint8_t times) {
   make_key(key_, tenant_, term);
   const Posting posting{first_number_ + published_.own() - 1, times, length_};
-  if (const auto at = chains_.find(key_); at != chains_.end()) {
-    return at->second->append(arena, posting);
+  if (TermTable::Term* const known = terms_.find_own(key_)) {
+    return known->postings.append(arena, posting);
   }
-  void* const memory = arena.allocate(sizeof(PostingChain), alignof(PostingChain));
-  if (memory == nullptr) return false;
-  auto* const chain = new (memory) PostingChain;
-  if (!chain->append(arena, posting)) return false;
-  // A cursor's view of the key lives as long as the tail.
-  if (!terms_.insert(key_, {reinterpret_cast<const char*>(&chain), sizeof chain})) return false;
-  storage::RunTail::Cursor cursor(terms_);
-  cursor.seek(key_);
-  chains_.emplace(cursor.key(), chain);
-  return true;
+  return terms_.add(arena, key_, posting);
 }
 
 std::uint32_t WordTail::documents_before(std::uint64_t commit) const noexcept {
@@ -93,28 +69,32 @@ std::uint32_t WordTail::documents_before(std::uint64_t commit) const noexcept {
   return first_number_ + low;
 }
 
+namespace {
+
+// [tenant][term] without memory of its own; what is longer than a term can be is cut.
+class TailKey {
+ public:
+  TailKey(std::uint32_t tenant, std::string_view term) noexcept
+      : length_(4 + std::min(term.size(), bytes_.size() - 4)) {
+    for (unsigned i = 0; i < 4; ++i) bytes_[i] = static_cast<char>(tenant >> (24 - 8 * i));
+    std::copy_n(term.data(), length_ - 4, bytes_.begin() + 4);
+  }
+  [[nodiscard]] std::string_view view() const noexcept { return {bytes_.data(), length_}; }
+
+ private:
+  std::array<char, 4 + 256> bytes_;
+  std::size_t length_;
+};
+
+}  // namespace
+
 const PostingChain* WordTail::find(std::uint32_t tenant, std::string_view term) const {
-  std::array<char, 4 + 256> bytes;
-  if (term.size() > bytes.size() - 4) return nullptr;
-  for (unsigned i = 0; i < 4; ++i) bytes[i] = static_cast<char>(tenant >> (24 - 8 * i));
-  std::ranges::copy(term, bytes.begin() + 4);
-  const std::string_view wanted(bytes.data(), 4 + term.size());
-  storage::RunTail::Cursor cursor(terms_);
-  cursor.seek(wanted);
-  if (!cursor.valid() || cursor.key() != wanted) return nullptr;
-  return storage::load<const PostingChain*>(cursor.value().data());
+  const TermTable::Term* const found = terms_.find(TailKey(tenant, term).view());
+  return found == nullptr ? nullptr : &found->postings;
 }
 
 void WordTail::Terms::seek(std::uint32_t tenant, std::string_view prefix) {
-  std::array<char, 4 + 256> bytes;
-  const std::size_t length = std::min(prefix.size(), bytes.size() - 4);
-  for (unsigned i = 0; i < 4; ++i) bytes[i] = static_cast<char>(tenant >> (24 - 8 * i));
-  std::copy_n(prefix.data(), length, bytes.begin() + 4);
-  cursor_.seek({bytes.data(), 4 + length});
-}
-
-const PostingChain& WordTail::Terms::chain() const noexcept {
-  return *storage::load<const PostingChain*>(cursor_.value().data());
+  cursor_.seek(TailKey(tenant, prefix).view());
 }
 
 }  // namespace aeon::engine

@@ -9,63 +9,17 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
-#include <boost/unordered/unordered_flat_map.hpp>
-
+#include "engine/version_record.hpp"
 #include "engine/words/document.hpp"
+#include "engine/words/term_table.hpp"
 #include "storage/arena.hpp"
 #include "storage/published_count.hpp"
-#include "storage/run_tail.hpp"
 
 namespace aeon::engine {
-
-// The documents of one term, in chunks that never move.
-class PostingChain {
- public:
-  struct Chunk {
-    Chunk* next = nullptr;  // set before a posting behind it is published
-    std::uint32_t capacity = 0;
-    // The largest count and the smallest length code of its postings so far. Written before the
-    // posting is published, so who reads them after the number of postings has bounds for all of
-    // those.
-    std::atomic<std::uint8_t> most{0};
-    std::atomic<std::uint8_t> shortest{255};
-    [[nodiscard]] Posting* postings() noexcept { return reinterpret_cast<Posting*>(this + 1); }
-    [[nodiscard]] const Posting* postings() const noexcept {
-      return reinterpret_cast<const Posting*>(this + 1);
-    }
-  };
-  static_assert(sizeof(Chunk) % alignof(Posting) == 0);
-
-  // Writer only; false when memory is out.
-  [[nodiscard]] bool append(storage::Arena& arena, const Posting& posting);
-
-  // Any thread: how many can be read, and where they begin.
-  [[nodiscard]] std::uint32_t count() const noexcept { return published_.load(); }
-  [[nodiscard]] const Chunk* first() const noexcept { return first_; }
-  template <typename Visit>
-  void for_each(Visit&& visit) const {  // visit(const Posting&)
-    std::uint32_t left = count();
-    for (const Chunk* chunk = first_; left > 0; chunk = chunk->next) {
-      const std::uint32_t in = std::min(left, chunk->capacity);
-      for (std::uint32_t i = 0; i < in; ++i) visit(chunk->postings()[i]);
-      left -= in;
-    }
-  }
-
- private:
-  static constexpr std::uint32_t kFirstChunk = 2;
-  static constexpr std::uint32_t kLargestChunk = 128;
-
-  storage::PublishedCount<std::uint32_t> published_;
-  // Readers follow them only while published postings are left behind them; they were written
-  // before, so `published_` covers these plain pointers.
-  Chunk* first_ = nullptr;
-  Chunk* last_ = nullptr;        // writer only
-  std::uint32_t last_used_ = 0;  // writer only
-};
 
 class WordTail {
  public:
@@ -78,9 +32,10 @@ class WordTail {
     const std::uint32_t count = published_.own();
     return count == 0 || number == first_number_ + count;
   }
-  // Writer, false when memory is out: documents come by number, one after the other.
+  // Writer, false when memory is out: documents come by number, one after the other. `rows` are
+  // those of its version.
   [[nodiscard]] bool add_document(storage::Arena& arena, std::uint32_t number,
-                                  const Document& document);
+                                  const Document& document, std::span<const RowName> rows);
   // A term of the document added last.
   [[nodiscard]] bool add_term(storage::Arena& arena, std::string_view term, std::uint8_t times);
 
@@ -90,8 +45,10 @@ class WordTail {
   [[nodiscard]] std::uint32_t first() const noexcept { return first_number_; }
   // Only for documents counted.
   [[nodiscard]] const Document& at(std::uint32_t index) const noexcept {
-    const Place place = place_of(index);
-    return chunks_[place.chunk][place.offset];
+    return held(index).document;
+  }
+  [[nodiscard]] std::span<const RowName> rows_of(std::uint32_t index) const noexcept {
+    return {held(index).rows, held(index).row_count};
   }
   [[nodiscard]] const Document* find(std::uint32_t number) const noexcept {
     const std::uint32_t count = this->count();
@@ -102,25 +59,37 @@ class WordTail {
   // Null when no document holds the term.
   [[nodiscard]] const PostingChain* find(std::uint32_t tenant, std::string_view term) const;
 
-  // Walks the terms by tenant and bytes. Any thread.
+  // Walks the terms by tenant and bytes. Any thread; one thread a cursor.
   class Terms {
    public:
+    Terms() = default;
     explicit Terms(const WordTail& tail) noexcept : cursor_(tail.terms_) {}
-    void seek_first() noexcept { cursor_.seek_first(); }
+    void reset(const WordTail& tail) noexcept { cursor_.reset(tail.terms_); }
+    void seek_first() { cursor_.seek_first(); }
     void seek(std::uint32_t tenant, std::string_view prefix);
-    void next() noexcept { cursor_.next(); }
+    void next() { cursor_.next(); }
     [[nodiscard]] bool valid() const noexcept { return cursor_.valid(); }
-    // [tenant, big-endian u32][term]
-    [[nodiscard]] std::string_view key() const noexcept { return cursor_.key(); }
-    [[nodiscard]] const PostingChain& chain() const noexcept;
+    // [tenant, big-endian u32][term]; lives as long as the tail.
+    [[nodiscard]] std::string_view key() const noexcept { return (*cursor_).key(); }
+    [[nodiscard]] const PostingChain& chain() const noexcept { return (*cursor_).postings; }
 
    private:
-    storage::RunTail::Cursor cursor_;
+    TermTable::Cursor cursor_;
   };
 
   [[nodiscard]] std::uint64_t memory_bytes() const noexcept { return terms_.memory_bytes(); }
 
  private:
+  struct Held {
+    Document document;
+    const RowName* rows = nullptr;
+    std::uint32_t row_count = 0;
+  };
+  [[nodiscard]] const Held& held(std::uint32_t index) const noexcept {
+    const Place place = place_of(index);
+    return chunks_[place.chunk][place.offset];
+  }
+
   // Chunk c holds 64 << c documents.
   static constexpr std::uint32_t kFirstBits = 6;
   struct Place {
@@ -133,16 +102,13 @@ class WordTail {
     return {chunk,
             static_cast<std::uint32_t>(shifted - (std::uint64_t{1} << (chunk + kFirstBits)))};
   }
-  static constexpr std::size_t kTermsReserveBytes = std::size_t{4} << 30;
 
   storage::PublishedCount<std::uint32_t> published_;
-  std::uint32_t first_number_ = 0;              // covered by published_
-  std::array<Document*, 27> chunks_{};          // covered by published_
-  std::uint32_t tenant_ = 0;                    // of the document added last; writer only
-  std::uint8_t length_ = 0;                     // its length code; writer only
-  storage::RunTail terms_{kTermsReserveBytes};  // [tenant][term] -> PostingChain*
-  // The same for the writer, by keys that live in terms_' arena.
-  boost::unordered_flat_map<std::string_view, PostingChain*> chains_;
+  std::uint32_t first_number_ = 0;  // covered by published_
+  std::array<Held*, 27> chunks_{};  // covered by published_
+  std::uint32_t tenant_ = 0;        // of the document added last; writer only
+  std::uint8_t length_ = 0;         // its length code; writer only
+  TermTable terms_;
   std::string key_;  // writer's scratch
 };
 

@@ -73,16 +73,12 @@ Status WordTerms::find(const Reading& reading, const WordSearch& search) {
 void WordTerms::find_sources(const Reading& reading) {
   sources_.clear();
   for (const auto& segment : reading.view.segments()) {
-    const WordSegment& words = segment->words();
-    if (words.empty()) continue;
-    const std::uint32_t limit = words.documents_before(reading.commit, damaged_);
-    if (limit > words.first()) sources_.push_back({segment.get(), nullptr, words.first(), limit});
+    if (const auto source = source_of(*segment, reading.commit, damaged_)) {
+      sources_.push_back(*source);
+    }
   }
   for (const auto& tail : reading.view.tails()) {
-    const WordTail& words = tail->words();
-    if (words.count() == 0) continue;
-    const std::uint32_t limit = words.documents_before(reading.commit);
-    if (limit > words.first()) sources_.push_back({nullptr, tail.get(), words.first(), limit});
+    if (const auto source = source_of(*tail, reading.commit)) sources_.push_back(*source);
   }
 }
 
@@ -141,7 +137,8 @@ void WordTerms::expand(const WordSearch& search, std::uint32_t clause, std::stri
   for (const WordSource& source : sources_) {
     std::size_t added = 0;
     if (source.tail != nullptr) {
-      WordTail::Terms terms(source.tail->words());
+      thread_local WordTail::Terms terms;
+      terms.reset(source.tail->words());
       terms.seek(search.tenant, prefix);
       for (; terms.valid() && added < kMostExpansions; terms.next(), ++added) {
         const std::string_view found = terms.key();

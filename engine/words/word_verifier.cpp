@@ -22,18 +22,28 @@ std::string WordVerifier::check_version(MemoryId id, CommitNumber version,
                                         const VersionRecord& record, std::string_view content) {
   if (!record.document) return {};
   const DocumentName& name = *record.document;
-  if (name.analyzer != kAnalyzer || name.language >= kLanguages) {
+  if (name.analyzer == 0 || name.analyzer > kAnalyzer || name.language >= kLanguages) {
     return fmt::format("memory {}: its words were found in an unknown way", id);
   }
   if (!named_.emplace(name.number, record.tenant).second) {
     return fmt::format("memory {}: its document {} is another memory's as well", id, name.number);
   }
   WordCounts& counts = counts_[record.tenant];
-  ++counts.documents;
+  counts.documents += name.words != 0 ? 1 : 0;
   counts.words += name.words;
   std::string_view text = record.content_type == ContentType::text ? content : std::string_view{};
   if (name.from_head) text = truncate_utf8(text, kHeadBytes);
-  find_words(text, record.metadata, static_cast<Language>(name.language), words_);
+  const auto session = reading_.name_of(NameClass::session, record.session);
+  if (!session) return session.error().message;
+  const auto kind = reading_.name_of(NameClass::kind, record.kind);
+  if (!kind) return kind.error().message;
+  find_words({.text = text,
+              .metadata = record.metadata,
+              .session = *session,
+              .kind = *kind,
+              .language = static_cast<Language>(name.language),
+              .analyzer = name.analyzer},
+             words_);
   encoded_.clear();
   encode_words(encoded_, words_, record.event_time);
   const bool decoded = decode_words(encoded_, [&](std::string_view term, std::uint8_t times) {
@@ -126,13 +136,14 @@ void WordVerifier::read_segments(std::uint64_t& sum, std::vector<std::string>& w
     for (cursor.seek(from); cursor.valid() && is_term_key(cursor.key()); cursor.next()) {
       const auto parts = split_term_key(cursor.key());
       const auto list = PostingList::open(cursor.value());
+      const std::string term = parts ? parts->text() : std::string();
       for (std::uint32_t i = 0; parts && list && i < list->blocks(); ++i) {
         if (!list->unpack(i, block)) {
           whole = false;
           continue;
         }
         for (std::uint32_t at = 0; at < block.size; ++at) {
-          add_posting(parts->tenant, parts->term, block.documents[at], block.counts[at], sum);
+          add_posting(parts->tenant, term, block.documents[at], block.counts[at], sum);
         }
       }
       whole = whole && parts && list;

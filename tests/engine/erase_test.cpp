@@ -45,10 +45,16 @@ std::string_view bytes_of(const std::vector<float>& values) {
   return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)};
 }
 
+// Begins unlike those of its neighbours, so that a file that holds it holds its end as it is: what
+// neighbours share stands in a run once.
+std::string key_of(int i) {
+  return fmt::format("{:08x}-key-of-secret-{:04}", static_cast<unsigned>(i) * 2654435761U, i);
+}
+
 // A memory whose text can't be compressed away: what is looked for stands in it as it is.
 NewMemory secret(int i, const std::vector<float>& vector) {
   NewMemory memory;
-  memory.key = fmt::format("key-of-secret-{:04}", i);
+  memory.key = key_of(i);
   memory.session = "secrets";
   memory.content = fmt::format("secret-text-{:04}", i);
   memory.metadata = fmt::format(R"({{"note": "secret-metadata-{:04}"}})", i);
@@ -106,7 +112,7 @@ TEST_CASE("no file holds a byte of what was erased") {
   if (settled) REQUIRE(palace.checkpoint().has_value());
   REQUIRE(other.fresh_snapshot().has_value());
   const Snapshot held = palace.snapshot();
-  const MemoryId id = held.find_key("", "key-of-secret-0077").value();
+  const MemoryId id = held.find_key("", key_of(77)).value();
   Memory before;
   REQUIRE(held.get(id, before).has_value());
   const std::vector<float>& vector = vectors[77];
@@ -156,12 +162,12 @@ TEST_CASE("no file holds a byte of what was erased") {
   Batch batch;
   batch.remember(secret(500, vectors[0]));
   commit(other, std::move(batch));
-  REQUIRE(palace.fresh_snapshot()->find_key("", "key-of-secret-0500").has_value());
+  REQUIRE(palace.fresh_snapshot()->find_key("", key_of(500)).has_value());
   // A key that was erased may be used again.
   Batch reuse;
   reuse.remember(secret(77, vectors[1]));
   commit(palace, std::move(reuse));
-  CHECK(palace.snapshot().find_key("", "key-of-secret-0077").value() != id);
+  CHECK(palace.snapshot().find_key("", key_of(77)).value() != id);
 }
 
 TEST_CASE("log files that were used before hold nothing of what was erased") {
@@ -181,7 +187,7 @@ TEST_CASE("log files that were used before hold nothing of what was erased") {
     REQUIRE(palace.checkpoint().has_value());
   }
   Batch erase;
-  erase.erase(palace.snapshot().find_key("", "key-of-secret-0001").value());
+  erase.erase(palace.snapshot().find_key("", key_of(1)).value());
   commit(palace, std::move(erase));
   REQUIRE(palace.purge().has_value());
   CHECK(files_with(scratch / "palace", "secret-text-0001").empty());
@@ -189,7 +195,7 @@ TEST_CASE("log files that were used before hold nothing of what was erased") {
   REQUIRE(palace.close().has_value());
   Palace reopened = Palace::open(scratch / "palace", quiet()).value();
   CHECK(reopened.stats()->erasures_pending == 0);
-  CHECK(reopened.snapshot().find_key("", "key-of-secret-0012").has_value());
+  CHECK(reopened.snapshot().find_key("", key_of(12)).has_value());
 }
 
 TEST_CASE("what is erased goes by itself while others write") {
@@ -209,7 +215,7 @@ TEST_CASE("what is erased goes by itself while others write") {
   batch.remember(secret(1, std::vector<float>(kDimension, 2.0F)));
   commit(palace, std::move(batch));
   Batch erase;
-  erase.erase(palace.fresh_snapshot()->find_key("", "key-of-secret-0001").value());
+  erase.erase(palace.fresh_snapshot()->find_key("", key_of(1)).value());
   commit(palace, std::move(erase));
   bool done = false;
   for (int i = 0; i < 3000 && !done; ++i) {
@@ -282,7 +288,7 @@ TEST_CASE("contents that merges had dropped before the erase go with it") {
   }
   commit(palace, std::move(first));
   REQUIRE(palace.checkpoint().has_value());
-  const MemoryId id = palace.snapshot().find_key("", "key-of-secret-0077").value();
+  const MemoryId id = palace.snapshot().find_key("", key_of(77)).value();
   Memory before;
   REQUIRE(palace.snapshot().get(id, before).has_value());
   const std::string_view needle = std::string_view(before.content).substr(16, 64);
@@ -310,9 +316,8 @@ TEST_CASE("contents that merges had dropped before the erase go with it") {
   REQUIRE(palace.purge().has_value());
   CHECK(files_with(scratch / "palace", needle).empty());
   Memory other;
-  REQUIRE(palace.snapshot()
-              .get(palace.snapshot().find_key("", "key-of-secret-0079").value(), other)
-              .has_value());
+  REQUIRE(
+      palace.snapshot().get(palace.snapshot().find_key("", key_of(79)).value(), other).has_value());
   CHECK(palace.verify()->damage.empty());
 }
 
@@ -334,7 +339,7 @@ TEST_CASE("a key is erased though its version was dropped when history was short
   Batch first;
   first.remember(secret(5000, vector));
   settle(std::move(first));
-  const MemoryId id = palace.snapshot().find_key("", "key-of-secret-5000").value();
+  const MemoryId id = palace.snapshot().find_key("", key_of(5000)).value();
   Batch end;
   end.forget(id);
   settle(std::move(end));

@@ -22,7 +22,7 @@ OpenOptions on(SimOs& os) {
 
 NewMemory memory(float x, const std::string& metadata) {
   NewMemory memory;
-  memory.content = "...";  // no words, so that all ends are those of rows
+  memory.content = "...";
   memory.embed = false;
   memory.metadata = metadata;
   memory.vectors.push_back({"v", {x, 1.0F}, ""});
@@ -34,7 +34,8 @@ void fill(SimOs& os) {
   auto palace = Palace::create(kDirectory, {{.name = "v", .dimension = 2, .model = ""}}, on(os));
   REQUIRE(palace.has_value());
   Batch batch;
-  for (int i = 0; i < 2000; ++i) batch.remember(memory(static_cast<float>(i), R"({"a": 1})"));
+  for (int i = 0; i < 2000; ++i)
+    batch.remember(memory(static_cast<float>(i), R"({"a": 1, "s": "note"})"));
   const auto ack = palace->commit(std::move(batch));
   REQUIRE(ack);
   Batch forget;
@@ -56,7 +57,11 @@ storage::Section section(SimOs& os, storage::SectionKind kind) {
 }
 
 void damage(SimOs& os, storage::SectionKind kind) {
-  os.corrupt(kDirectory + "/seg-000001", section(os, kind).offset + 6000, std::byte{0x10});
+  // Ends are those of documents first, then those of rows.
+  const storage::Section place = section(os, kind);
+  const bool ends = kind == storage::SectionKind::cluster_ends;
+  const std::uint64_t at = ends ? place.bytes / 4 * 3 : 6000;
+  os.corrupt(kDirectory + "/seg-000001", place.offset + at, std::byte{0x10});
 }
 
 // How many memories an answer holds, all of which must be there.
@@ -117,7 +122,11 @@ TEST_CASE("a filtered recall over damaged records answers from the rest") {
   auto palace = Palace::open(kDirectory, on(os));
   REQUIRE(palace.has_value());
   bool partial = false;
-  const std::size_t found = hits(*palace, R"({"a": 1})", partial);
+  // Terms tell who has the value, and no record is read.
+  CHECK(hits(*palace, R"({"a": 1})", partial) == 1000);
+  CHECK_FALSE(partial);
+  // What a string holds is asked of the records.
+  const std::size_t found = hits(*palace, R"({"s": {"contains": "ot"}})", partial);
   CHECK(found > 500);
   CHECK(found < 1000);
   CHECK(partial);

@@ -260,6 +260,33 @@ TEST_CASE("a palace of format version 3 is read without a change, and written on
   check_waves(palace.snapshot());
   check_third(palace.snapshot());
   CHECK(palace.verify().value().damage.empty());
+  // The terms of such a palace don't tell what a filter leaves; it is told all the same.
+  Batch batch;
+  for (unsigned i = 0; i < 3; ++i) {
+    NewMemory memory = event("a note");
+    memory.metadata = i == 0 ? R"({"page":1})" : R"({"page":2})";
+    memory.vectors.push_back({.space = "graph", .values = wave(9000 + i), .model = "waves"});
+    batch.remember(memory);
+  }
+  REQUIRE(palace.commit(std::move(batch)).has_value());
+  const std::vector<float> vector = wave(9001);
+  Query query;
+  query.space = "graph";
+  query.model = "waves";
+  query.vector = vector;
+  query.filter = R"({"page":2})";
+  Answer answer;
+  REQUIRE(palace.snapshot().recall(query, answer).has_value());
+  CHECK(answer.hits.size() == 2);
+  query.filter = R"({"page":{"exists":false}})";
+  query.session = "tuesday";
+  query.space = {};
+  query.model = {};
+  query.vector = {};
+  query.text = "foghorn";
+  REQUIRE(palace.snapshot().recall(query, answer).has_value());
+  CHECK(answer.hits.size() >= 2);
+  CHECK(palace.verify().value().damage.empty());
 }
 
 // Not run by itself: AEON_GOLDEN_OUT=DIR open_old_test "[.make]" wrote `v3`, once.
