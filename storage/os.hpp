@@ -43,6 +43,11 @@ class File {
   // Writes all bytes at `offset`, extending the file where needed. After an error any part of the
   // range may have been written.
   [[nodiscard]] virtual Status write_at(std::span<const std::byte> bytes, std::uint64_t offset) = 0;
+  // The same with so many zeros, for what is filled ahead of small writes.
+  [[nodiscard]] virtual Status write_zeros(std::uint64_t bytes, std::uint64_t offset) {
+    const std::vector<std::byte> zeros(bytes);
+    return write_at(zeros, offset);
+  }
   // Asks the device to begin with what was written to the range. A hint: it does not wait, promises
   // nothing, and leaves every error to sync().
   virtual void begin_sync(std::uint64_t offset, std::uint64_t bytes) noexcept = 0;

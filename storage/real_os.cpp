@@ -105,6 +105,17 @@ class RealFile final : public File {
     return {};
   }
 
+  // File systems cache what one write brought in pieces as large as the write, and walk through a
+  // whole piece for every later write into it.
+  Status write_zeros(std::uint64_t bytes, std::uint64_t offset) override {
+    static constexpr std::array<std::byte, std::size_t{16} << 10> kZeros{};
+    for (std::uint64_t done = 0; done < bytes; done += kZeros.size()) {
+      const std::uint64_t count = std::min<std::uint64_t>(kZeros.size(), bytes - done);
+      AEON_TRY(write_at(std::span(kZeros).first(count), offset + done));
+    }
+    return {};
+  }
+
   // What fails on the way to the device is kept with the file until a sync of it reports it.
   void begin_sync(std::uint64_t offset, std::uint64_t bytes) noexcept override {
     ::sync_file_range(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(bytes),

@@ -15,9 +15,7 @@ using storage::Os;
 
 namespace {
 
-// File systems cache what one write brought in pieces as large as the write, and walk through a
-// whole piece for every later write into it. Commits are small, so the pieces are as well.
-constexpr std::size_t kFillBytes = 16u << 10;
+constexpr std::size_t kFillBytes = 1u << 20;
 
 // Unlinks every `prefix`-N; returns how many there were.
 Result<std::size_t> unlink_all(Os& os, const std::string& directory, std::string_view prefix) {
@@ -73,10 +71,9 @@ Result<std::vector<Spare>> list_spares(Os& os, const std::string& directory) {
 Result<std::unique_ptr<File>> make_zero_filled(Os& os, const std::string& path,
                                                std::uint64_t bytes) {
   AEON_ASSIGN(auto file, os.open_file(path, OpenMode::create));
-  const std::vector<std::byte> zeros(std::min<std::uint64_t>(bytes, kFillBytes));
-  for (std::uint64_t at = 0; at < bytes; at += zeros.size()) {
-    const std::uint64_t count = std::min<std::uint64_t>(zeros.size(), bytes - at);
-    Status written = file->write_at(std::span(zeros).first(count), at);
+  for (std::uint64_t at = 0; at < bytes; at += kFillBytes) {
+    const std::uint64_t count = std::min<std::uint64_t>(kFillBytes, bytes - at);
+    Status written = file->write_zeros(count, at);
     if (written) {
       // Piece by piece: the device stays free for the syncs of commits.
       file->begin_sync(at, count);
