@@ -100,7 +100,7 @@ class Application {
 
   // A payload that was stored ahead is this memory's from here on.
   bool note_payload(std::uint64_t blob_file) {
-    applied_.blob_file = std::max(applied_.blob_file, blob_file);
+    if (!view_.blobs().contains(blob_file)) applied_.missing.push_back(blob_file);
     payload_key(key_, blob_file);
     value_.clear();
     storage::Encoder(value_).varint(version_.id);

@@ -24,7 +24,7 @@ struct ApplyTarget {
 // What the caller must see to before it publishes the commit.
 struct Applied {
   bool rotate = false;                  // the tails are to be frozen after it
-  std::uint64_t blob_file = 0;          // the newest blob file that it names, or 0
+  std::vector<std::uint64_t> missing;   // blob files that it names and the view does not have
   TimeNs earliest_expiry = kEndOfTime;  // of the memories that it wrote
 };
 

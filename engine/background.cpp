@@ -127,7 +127,8 @@ Upkeep::Again Store::age_slice() {
 }
 
 // Asked for by commits that end versions. It rests before a merge, so that one merge drops what
-// many commits ended, and after it as long as the merge took: it has half of a core at most.
+// many commits ended, and after it as long as the merge took: it has half of a core at most. What
+// has to be looked at more closely counts as a merge there, whatever comes of it.
 Upkeep::Again Store::reclaim_slice() {
   if (stopping_.load(std::memory_order_acquire)) return std::nullopt;  // (26)
   bool urgent = false;
@@ -138,14 +139,15 @@ Upkeep::Again Store::reclaim_slice() {
     if (!needs) return std::nullopt;
     urgent = needs->erasures != 0;
     // A rest here would hold up what the next commits ask for.
-    if (!urgent && !is_worth_reclaiming(*needs)) return std::nullopt;
+    if (!may_reclaim(*needs)) return std::nullopt;
   }
   if (!urgent && !std::exchange(reclaim_rested_, true))
     return std::max(reclaim_rest_, kReclaimRest);
   reclaim_rested_ = false;
   const std::int64_t start = os_.monotonic_ns();
-  const Status done = reclaim();
+  const Result<bool> done = reclaim();
   reclaim_rest_ = std::min(std::chrono::nanoseconds(os_.monotonic_ns() - start), kMostRest);
+  if (done && !*done) return std::nullopt;
   if (done) return std::chrono::nanoseconds::zero();  // what has become due meanwhile
   // What is damaged stays so until somebody asks again.
   const Errc code = done.error().code;

@@ -73,6 +73,9 @@ class Control {
   // Creates the file, zero-filled, if it is not there.
   [[nodiscard]] static Result<std::unique_ptr<Control>> open(storage::Os& os,
                                                              const std::string& directory);
+  // Unlinks what openings that died left behind. The caller is alone with the palace; one that
+  // is about to find out that it is not may lose what it just made, and does without.
+  [[nodiscard]] static Status remove_unfinished(storage::Os& os, const std::string& directory);
   [[nodiscard]] ControlBlock& block() noexcept { return *block_; }
   [[nodiscard]] storage::File& file() noexcept { return *file_; }
   [[nodiscard]] Result<bool> try_lock(LockByte byte, storage::LockMode mode) {

@@ -19,12 +19,22 @@ Status Store::apply_frame(const wal::CommitHeader& header, std::string_view payl
     next_expiry_.store(applied->earliest_expiry, std::memory_order_relaxed);
     if (has_threads_) upkeep_->ask(kExpiryTask);
   }
-  // The record of the manifest that names the file is older than the commit, but this process may
-  // not have looked since.
-  if (applied->blob_file != 0 && !view().blobs().contains(applied->blob_file)) {
-    AEON_TRY(with_newest_manifest(&Store::adopt_blobs));
-  }
+  if (!applied->missing.empty()) AEON_TRY(find_blobs(applied->missing));
   return applied->rotate ? rotate_tails() : Status{};
+}
+
+// The record of the manifest that names a file is older than the commit that does, but this process
+// may not have looked since. One that is not there any more was given up by a merge that left out
+// its version, so a newer state is settled, in which nobody asks for it. What lies before is no
+// state to show to anybody, though the log still tells of it.
+Status Store::find_blobs(const std::vector<std::uint64_t>& files) {
+  AEON_TRY(with_newest_manifest(&Store::adopt_blobs));
+  for (const std::uint64_t file : files) {
+    if (view().blobs().contains(file)) continue;
+    return fail(Errc::too_old, fmt::format("{}/{}: given up since; start from the newest manifest",
+                                           directory_, storage::file_name("blob", file)));
+  }
+  return {};
 }
 
 // Freezes the active tail: what it holds is settled as one. The new tail is in the view before any
@@ -83,7 +93,10 @@ Status Store::follow_log(CommitNumber last, bool& gone) {
       AEON_TRY(check_closing(storage::as_view(frame->payload)));
       continue;
     }
-    AEON_TRY(apply_frame(frame->header, storage::as_view(frame->payload), reader_->position()));
+    const Status applied =
+        apply_frame(frame->header, storage::as_view(frame->payload), reader_->position());
+    gone = !applied && applied.error().code == Errc::too_old;
+    AEON_TRY(applied);
     publish(frame->header.commit);
   }
   if (control_ != nullptr) {

@@ -1,27 +1,45 @@
 #include "engine/line.hpp"
 
+#include <algorithm>
+
 namespace aeon::engine {
+
+namespace {
+
+// Anybody may link `next`, also between sessions. What was forgotten says no more where it stood;
+// edges to it are those of a line, since all others ended with it.
+Result<bool> stands_on(Draft& draft, std::uint32_t tenant, std::uint32_t session, MemoryId id) {
+  AEON_ASSIGN(const VersionState* const state, draft.version(id));
+  if (state == nullptr) return false;
+  return !state->visible || (state->tenant == tenant && state->session == session);
+}
+
+}  // namespace
 
 Status close_up_line(Draft& draft, std::uint32_t tenant, std::uint32_t session, MemoryId id) {
   AEON_ASSIGN(const auto before, draft.line_neighbours(id, graph::Way::in));
   AEON_ASSIGN(const auto after, draft.line_neighbours(id, graph::Way::out));
-  for (const MemoryId next : after) {
-    AEON_TRY(draft.set_edge({id, graph::kNextType, next}, false, {}));
+  // The nearest on each side: ids rise along a line. 0: none.
+  MemoryId previous = 0;
+  MemoryId following = 0;
+  for (const MemoryId other : after) {
+    AEON_TRY(draft.set_edge({id, graph::kNextType, other}, false, {}));
+    AEON_ASSIGN(const bool on_line, stands_on(draft, tenant, session, other));
+    if (on_line && other > id && following == 0) following = other;
   }
-  for (const MemoryId previous : before) {
-    AEON_TRY(draft.set_edge({previous, graph::kNextType, id}, false, {}));
-    if (after.empty() || previous == id || after.front() == id || previous == after.front()) {
-      continue;
-    }
-    AEON_ASSIGN(const bool linked, draft.edge_exists(previous, graph::kNextType, after.front()));
-    if (linked) continue;
-    std::string record;
-    graph::encode_edge(record, {});
-    AEON_TRY(draft.set_edge({previous, graph::kNextType, after.front()}, true, std::move(record)));
+  for (const MemoryId other : before) {
+    AEON_TRY(draft.set_edge({other, graph::kNextType, id}, false, {}));
+    AEON_ASSIGN(const bool on_line, stands_on(draft, tenant, session, other));
+    if (on_line && other < id) previous = std::max(previous, other);
   }
   AEON_ASSIGN(const MemoryId newest, draft.session_end(tenant, session));
-  if (newest == id) draft.set_session_end(tenant, session, before.empty() ? 0 : before.front());
-  return {};
+  if (newest == id) draft.set_session_end(tenant, session, previous);
+  if (previous == 0 || following == 0) return {};
+  AEON_ASSIGN(const bool linked, draft.edge_exists(previous, graph::kNextType, following));
+  if (linked) return {};
+  std::string record;
+  graph::encode_edge(record, {});
+  return draft.set_edge({previous, graph::kNextType, following}, true, std::move(record));
 }
 
 }  // namespace aeon::engine

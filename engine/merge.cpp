@@ -2,9 +2,7 @@
 // more (reclaim.hpp). The order of a publication is that of a checkpoint.
 //
 // A merge of all segments drops everything that ended at or before the horizon. It runs by itself
-// when a quarter of the stored versions could go: then a version is copied three times, on average,
-// for each that is dropped, and the files never hold more than a third beyond what is needed, but
-// for what has come since.
+// when that pays (reclaim_due.cpp).
 //
 // Erasing. A memory that was erased may have left bytes in segments and blob files, in their
 // dictionaries, in the log, and in log files that wait to be used again. So the log goes on in a
@@ -32,9 +30,6 @@ namespace {
 // than them: a row is then rewritten about log4(segments) times.
 constexpr std::size_t kTierSegments = 4;
 constexpr std::uint64_t kTierFactor = 4;
-// Fewer versions than this are not worth a merge.
-constexpr std::uint64_t kLeastDroppable = 16;
-constexpr std::uint64_t kDroppableShare = 4;  // one in so many
 // For others that have the upkeep lock.
 constexpr std::int64_t kPurgePatienceNs = 60'000'000'000;
 constexpr int kMostPurges = 16;
@@ -51,49 +46,11 @@ std::size_t segments_to_merge(const std::vector<storage::SegmentInfo>& segments)
   return count >= kTierSegments ? count : 0;
 }
 
-std::uint64_t above(std::uint64_t a, std::uint64_t b) { return a > b ? a - b : 0; }
-
 bool have_holes(const std::vector<storage::BlobFileInfo>& blobs) {
   return std::ranges::any_of(blobs, [](const auto& b) { return b.live_bytes < b.file.bytes; });
 }
 
 }  // namespace
-
-Result<EngineState> Store::engine_state() const {
-  EngineState engine;
-  if (decode_engine_state(manifest_.state().engine_state, engine)) return engine;
-  return fail(Errc::damaged,
-              fmt::format("{}: the manifest's engine state does not decode", directory_));
-}
-
-Result<Store::HistoryNeeds> Store::history_needs() {
-  HistoryNeeds needs;
-  AEON_ASSIGN(const EngineState engine, engine_state());
-  const Reading reading{view(), catalog_, visible()};
-  std::string key;
-  setting_key(key, Setting::history);
-  storage::LookupScratch scratch;
-  AEON_ASSIGN(const auto found, reading.find(key, scratch));
-  if (found) needs.keep = storage::Decoder(found->value).fixed<TimeNs>();
-  const HistoryMark* mark = mark_before(engine.history, os_.wall_time_ns(), needs.keep);
-  if (mark != nullptr) {
-    needs.horizon = mark->commit;
-    needs.ended_by_then = mark->ended;
-  }
-  // The policy may have become longer, or the clock have been set back.
-  needs.horizon = std::max(needs.horizon, view().horizon());
-  // With no history to keep, what the tails know of would go as well after a checkpoint.
-  const std::uint64_t ended =
-      needs.keep == 0 ? counters_.versions - counters_.memories : needs.ended_by_then;
-  needs.droppable = above(ended, engine.history.dropped);
-  needs.stored = above(counters_.versions, engine.history.dropped);
-  needs.erasures = above(counters_.erasures, engine.history.purged);
-  return needs;
-}
-
-bool Store::is_worth_reclaiming(const HistoryNeeds& needs) noexcept {
-  return needs.droppable >= kLeastDroppable && needs.droppable * kDroppableShare >= needs.stored;
-}
 
 // Merges the newest segments where they are many; false when they are not.
 Result<bool> Store::merge_tiers() {
@@ -170,8 +127,9 @@ Status Store::merge(std::size_t count, Holes holes) {
   return {};
 }
 
-// Gives up what the history policy lets go, when that is worth a merge.
-Status Store::reclaim() {
+// Gives up what the history policy lets go, when that is worth a merge, and leaves the mark that
+// will let go what ended since the last one. False when there was nothing of it to do.
+Result<bool> Store::reclaim() {
   const UpkeepLock lock(*this, 0);
   AEON_TRY(lock.status());
   AEON_TRY(catch_up());
@@ -181,10 +139,15 @@ Status Store::reclaim() {
     const storage::MutexLock write_lock(write_mutex_);
     AEON_ASSIGN(needs, history_needs());
   }
-  if (needs.erasures != 0) return purge_files();
-  if (!is_worth_reclaiming(needs)) return {};
-  if (needs.keep == 0) AEON_TRY(settle(LogFile::same));
-  return merge_whole();
+  if (needs.erasures != 0) {
+    AEON_TRY(purge_files());
+    return true;
+  }
+  AEON_ASSIGN(const bool pays, pays_to_reclaim(needs));
+  // With no history to keep, what the tails hold goes as well.
+  if (needs.wants_mark || (pays && needs.keep == 0)) AEON_TRY(settle(LogFile::same));
+  if (pays) AEON_TRY(merge_whole());
+  return pays || needs.wants_mark;
 }
 
 Result<bool> Store::maintain(std::chrono::nanoseconds budget) {
@@ -200,14 +163,15 @@ Result<bool> Store::maintain(std::chrono::nanoseconds budget) {
       AEON_ASSIGN(needs, history_needs());
       tiers = segments_to_merge(manifest_.state().segments);
     }
-    const bool gives_up = needs.erasures != 0 || is_worth_reclaiming(needs);
-    if (!tail_is_full() && tiers == 0 && !gives_up) return false;
+    const bool settles = tail_is_full() || tiers != 0;
+    if (!settles && !may_reclaim(needs)) return false;
     if (!first && os_.monotonic_ns() - start >= budget.count()) return true;
-    if (tail_is_full() || tiers != 0) {
+    if (settles) {
       AEON_TRY(settle_or_merge());
-    } else {
-      AEON_TRY(reclaim());
+      continue;
     }
+    AEON_ASSIGN(const bool reclaimed, reclaim());
+    if (!reclaimed) return false;
   }
 }
 

@@ -249,6 +249,8 @@ Status Store::recover_alone() {
   if (!taken) return {};
   Status removed = remove_orphans();
   if (removed) removed = remove_staged();
+  if (removed) removed = wal::remove_unfinished_spare(os_, directory_);
+  if (removed) removed = Control::remove_unfinished(os_, directory_);
   if (removed) removed = remove_unnamed_payloads();
   control_->unlock(LockByte::upkeep);
   return removed;

@@ -25,9 +25,6 @@ Table table_of(std::string_view key) {
   return static_cast<Table>(static_cast<std::uint8_t>(key.front()));
 }
 
-// A payload that was stored ahead has a file of its own, written before any commit named it.
-bool is_payload(const storage::BlobFileInfo& blob) { return blob.file.last_commit == 0; }
-
 std::uint64_t record_bytes(const storage::BlobRef& blob) {
   return storage::blob_format::record_bytes(blob.flags, blob.stored_bytes);
 }

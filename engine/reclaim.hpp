@@ -46,6 +46,11 @@ struct SegmentHistory {
 };
 static_assert(sizeof(SegmentHistory) == 40);
 
+// A payload that was stored ahead has a file of its own, written before any commit named it.
+[[nodiscard]] inline bool is_payload(const storage::BlobFileInfo& blob) noexcept {
+  return blob.file.last_commit == 0;
+}
+
 struct ReclaimScope {
   CommitNumber horizon = 0;
   bool whole = false;  // no segment is older than the merged ones

@@ -9,7 +9,8 @@
 //   payload.cpp     payloads that are stored ahead of the commit that names them
 //   checkpoint.cpp  settling tails into segments
 //   expiry.cpp      forgetting what has expired
-//   merge.cpp       merging segments, leaving out what nobody can read any more
+//   reclaim_due.cpp what nobody can read any more, and whether it pays to leave it out
+//   merge.cpp       merging segments, leaving that out
 //   backup.cpp      copies of the palace
 //   commit_history.cpp  who changed what, and when
 //
@@ -190,6 +191,7 @@ class Store {
   Status adopt_newest() AEON_REQUIRES(write_mutex_);
   Status adopt_state() AEON_REQUIRES(write_mutex_);
   Status adopt_blobs() AEON_REQUIRES(write_mutex_);
+  Status find_blobs(const std::vector<std::uint64_t>& files) AEON_REQUIRES(write_mutex_);
 
   Status with_newest_manifest(Status (Store::*step)()) AEON_REQUIRES(write_mutex_);
   Status load_and_follow() AEON_REQUIRES(write_mutex_);
@@ -256,16 +258,23 @@ class Store {
     std::uint64_t droppable = 0;      // versions that a whole merge would drop, after a checkpoint
     std::uint64_t stored = 0;         // versions that files or tails hold
     std::uint64_t erasures = 0;       // whose bytes may still be in a file
+    std::uint64_t copied_bytes = 0;   // of files that a whole merge writes anew
+    std::uint64_t payload_bytes = 0;  // of payloads in files of their own, which it does not
+    bool wants_mark = false;          // versions ended a while ago, and no mark says so
   };
   Result<EngineState> engine_state() const AEON_REQUIRES(write_mutex_);
   Result<HistoryNeeds> history_needs() AEON_REQUIRES(write_mutex_);
-  [[nodiscard]] static bool is_worth_reclaiming(const HistoryNeeds& needs) noexcept;
+  [[nodiscard]] bool wants_mark(TimeNs keep, const Counters& settled) AEON_REQUIRES(write_mutex_);
+  [[nodiscard]] static bool may_reclaim(const HistoryNeeds& needs) noexcept;
+  [[nodiscard]] static bool pays_in_versions(const HistoryNeeds& needs) noexcept;
+  Result<bool> pays_to_reclaim(const HistoryNeeds& needs);
+  Result<std::uint64_t> ended_payload_bytes(CommitNumber as_of);
   // Whether blob files that lost some of their records stay as they are (reclaim.hpp).
   enum class Holes : std::uint8_t { stay, close };
   Result<bool> merge_tiers();
   Status merge_whole(Holes holes = Holes::stay);
   Status merge(std::size_t count, Holes holes = Holes::stay);
-  Status reclaim();
+  Result<bool> reclaim();
   Status purge_files();
   Result<bool> is_log_clean(std::uint64_t first_log) AEON_REQUIRES(write_mutex_);
 

@@ -23,7 +23,7 @@ constexpr int kOpenAttempts = 100;
 
 // What reading one manifest file found.
 struct Manifest::Loaded {
-  std::unique_ptr<File> file;
+  std::shared_ptr<File> file;
   std::string path;
   ManifestPosition position;
   ManifestState state;
@@ -172,17 +172,14 @@ Result<bool> Manifest::refresh() {
     note_ = {};
     return false;
   }
-  Loaded more{.file = std::move(file_),
+  // Nothing of this object changes before all is read, not even when memory runs out meanwhile.
+  Loaded more{.file = file_,
               .path = path_of(position_.file_number),
               .position = position_,
               .state = state_,
               .end = end_,
               .note = {}};
-  const Status status = load_records(more);
-  if (!status) {
-    file_ = std::move(more.file);
-    return std::unexpected(status.error());
-  }
+  AEON_TRY(load_records(more));
   return adopt(std::move(more));
 }
 

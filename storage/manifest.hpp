@@ -133,7 +133,7 @@ class Manifest {
   Os* os_;
   std::string directory_;
   bool read_only_;
-  std::unique_ptr<File> file_;
+  std::shared_ptr<File> file_;  // shared with what is being loaded
   ManifestState state_;
   ManifestPosition position_;
   std::uint64_t end_ = 0;  // file offset behind the last valid record

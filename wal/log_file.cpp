@@ -34,10 +34,15 @@ Result<OpenLog> open_log(Os& os, const LogPlace& place, std::uint64_t number, Op
   }
   std::array<std::byte, kHeadBytes> bytes;
   AEON_ASSIGN(const std::size_t got, (*file)->read_at(bytes, 0));
-  AEON_ASSIGN(const LogHead head,
-              decode_head(std::span(bytes).first(got), path, place.palace, number));
+  const auto head = decode_head(std::span(bytes).first(got), path, place.palace, number);
+  if (!head) {
+    // A file that was retired since it was opened may have been given the head of a later log. It
+    // had lost its name by then, for good.
+    if (head.error().code != Errc::damaged || os.exists(path)) return std::unexpected(head.error());
+    return fail(Errc::missing_file, fmt::format("{}: the log file was retired", path));
+  }
   AEON_ASSIGN(const std::uint64_t size, (*file)->size());
-  return OpenLog{std::move(*file), head, std::min(size, head.file_bytes)};
+  return OpenLog{std::move(*file), *head, std::min(size, head->file_bytes)};
 }
 
 Result<std::vector<std::uint64_t>> list_logs(Os& os, const std::string& directory) {
@@ -53,9 +58,11 @@ Result<std::vector<std::uint64_t>> list_logs(Os& os, const std::string& director
 Status distrust_cache(Os& os, const std::string& directory, std::uint64_t first) {
   AEON_ASSIGN(const auto numbers, list_logs(os, directory));
   for (auto at = std::ranges::lower_bound(numbers, first); at != numbers.end(); ++at) {
-    AEON_ASSIGN(const auto file, os.open_file(log_path(directory, *at), OpenMode::read_write));
-    AEON_TRY(file->sync());
-    file->drop_cache();
+    const auto file = os.open_file(log_path(directory, *at), OpenMode::read_write);
+    if (!file && file.error().code == Errc::not_found) continue;  // retired meanwhile
+    if (!file) return std::unexpected(file.error());
+    AEON_TRY((*file)->sync());
+    (*file)->drop_cache();
   }
   return {};
 }

@@ -56,8 +56,8 @@ struct OpenLog {
 // The size that should follow a file of `bytes` bytes.
 [[nodiscard]] std::uint64_t next_file_bytes(std::uint64_t bytes) noexcept;
 
-// Opens log-<number> and checks its head. Errors: missing_file, damaged, newer_format,
-// foreign_file, io_error and the like.
+// Opens log-<number> and checks its head. Errors: missing_file (also when it is retired meanwhile),
+// damaged, newer_format, foreign_file, io_error and the like.
 [[nodiscard]] Result<OpenLog> open_log(storage::Os& os, const LogPlace& place, std::uint64_t number,
                                        storage::OpenMode mode);
 
@@ -131,5 +131,7 @@ class NextLog {
 
 // Unlinks what a crash of a rotation left behind. The caller holds the append lock.
 [[nodiscard]] Status remove_leftovers(storage::Os& os, const std::string& directory);
+// Unlinks what a crash of prepare_spare() left behind. The caller holds the upkeep lock.
+[[nodiscard]] Status remove_unfinished_spare(storage::Os& os, const std::string& directory);
 
 }  // namespace aeon::wal

@@ -106,7 +106,7 @@ Status retire_log(Os& os, const std::string& directory, std::uint64_t number, bo
 }
 
 Status prepare_spare(Os& os, const std::string& directory, std::uint64_t bytes) {
-  AEON_TRY(unlink_all(os, directory, "fill"));
+  AEON_TRY(remove_unfinished_spare(os, directory));
   AEON_ASSIGN(const auto spares, list_spares(os, directory));
   if (spares.size() >= kSparesKept && spares.back().bytes >= bytes) return {};
   const std::string path = fmt::format("{}/{}", directory, file_name("fill", 1));
@@ -132,6 +132,11 @@ Status discard_spares(Os& os, const std::string& directory) {
 
 Status remove_leftovers(Os& os, const std::string& directory) {
   AEON_TRY(unlink_all(os, directory, "next"));
+  return {};
+}
+
+Status remove_unfinished_spare(Os& os, const std::string& directory) {
+  AEON_TRY(unlink_all(os, directory, "fill"));
   return {};
 }
 

@@ -106,6 +106,19 @@ TEST_CASE("figures are given while a log file is retired") {
   CHECK(palace->stats().has_value());
 }
 
+TEST_CASE("an opening alone removes what others left half made") {
+  SimOs os(4);
+  REQUIRE(Palace::create(kDirectory, {}, on(os))->close());
+  const std::vector<std::string> strays = {"fill-000001", "next-000002",
+                                           "control.0123456789abcdef"};
+  for (const std::string& name : strays) {
+    REQUIRE(os.open_file(kDirectory + "/" + name, storage::OpenMode::create).has_value());
+  }
+  const auto palace = Palace::open(kDirectory, on(os));
+  REQUIRE(palace.has_value());
+  for (const std::string& name : strays) CHECK_FALSE(os.exists(kDirectory + "/" + name));
+}
+
 TEST_CASE("a full disk keeps nobody out, though a payload that nobody names waits to be removed") {
   SimOs os(3);
   const std::string payload(100'000, 'p');

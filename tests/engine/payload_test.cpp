@@ -1,13 +1,17 @@
 // Payloads that are stored ahead of their commit: of every size, by several openings, in place.
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <optional>
 
 #include <fmt/format.h>
 
 #include "engine/palace.hpp"
 #include "tests/support/temp_directory.hpp"
+#include "tests/support/watched_os.hpp"
 
 using namespace aeon;
 
@@ -41,6 +45,17 @@ void check_content(const Palace& palace, const std::string& key, const std::stri
   REQUIRE(view->has_value());
   CHECK(**view == content);
 }
+
+// Says when a settled file is about to be opened.
+class MappingOs final : public test::WatchedOs {
+ public:
+  MappingOs() : WatchedOs([](std::string_view, const std::string&) {}) {}
+  Result<std::unique_ptr<storage::Mapping>> map_read(const std::string& path) override {
+    if (mapping) mapping();
+    return WatchedOs::map_read(path);
+  }
+  std::function<void()> mapping;
+};
 
 std::size_t files_staged(const std::string& directory) {
   const std::filesystem::path staging = directory + "/staging";
@@ -97,6 +112,52 @@ TEST_CASE("a payload that one opening stored is read by the others, as soon as i
     REQUIRE(reader.fresh_snapshot().has_value());
     check_content(reader, key, content);
   }
+}
+
+TEST_CASE("a commit with payloads that came to their end in another order is followed") {
+  const test::TempDirectory scratch;
+  const std::string directory = scratch / "palace";
+  OpenOptions quiet;
+  quiet.background = false;
+  auto writer = Palace::create(directory, {}, quiet).value();
+  MappingOs os;
+  OpenOptions looking = quiet;
+  looking.os = &os;
+  auto follower = Palace::open(directory, looking).value();
+  std::optional<StoredPayload> inner;
+  const std::string content = some_text(5000);
+  const auto outer = writer.store_payload(
+      ContentType::text, content.size(), [&](std::span<std::byte> piece) -> Result<std::size_t> {
+        inner = writer.store_payload(ContentType::text, content).value();
+        // The follower has met this one before the other is there.
+        REQUIRE(remember(writer, *inner, "inner").has_value());
+        REQUIRE(follower.fresh_snapshot().has_value());
+        inner = writer.store_payload(ContentType::text, content).value();
+        REQUIRE(writer.checkpoint().has_value());
+        REQUIRE(follower.fresh_snapshot().has_value());
+        std::ranges::copy(std::as_bytes(std::span(content)), piece.begin());
+        return content.size();
+      });
+  REQUIRE(outer.has_value());
+  Batch batch;
+  for (const StoredPayload& payload : {*outer, *inner}) {
+    NewMemory memory;
+    memory.key = payload.place.file == outer->place.file ? "first" : "second";
+    memory.payload = payload;
+    batch.remember(std::move(memory));
+  }
+  REQUIRE(writer.commit(std::move(batch), Durability::process).has_value());
+  // Whoever sees the commit sees its payloads, at every moment on the way there.
+  int looks = 0;
+  os.mapping = [&] {
+    ++looks;
+    if (!follower.snapshot().find_key("", "first")) return;
+    check_content(follower, "first", content);
+  };
+  REQUIRE(follower.fresh_snapshot().has_value());
+  os.mapping = nullptr;
+  CHECK(looks > 0);
+  for (const char* key : {"inner", "first", "second"}) check_content(follower, key, content);
 }
 
 TEST_CASE("what can't be a payload is refused and leaves nothing") {

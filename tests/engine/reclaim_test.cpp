@@ -289,6 +289,44 @@ TEST_CASE("a line closes up where an event is forgotten") {
   store.require_sound();
 }
 
+TEST_CASE("a line closes up by its own edges, whatever else is linked to it") {
+  const test::TempDirectory scratch;
+  Store store(scratch / "palace", quiet());
+  Palace& palace = store.palace();
+  const auto remember = [&palace](const std::string& session) {
+    NewMemory memory;
+    memory.session = session;
+    memory.content = "an event";
+    memory.embed = false;
+    Batch batch;
+    batch.remember(std::move(memory));
+    return palace.commit(std::move(batch), Durability::process).value().ids.front();
+  };
+  const MemoryId other = remember("another session");
+  std::vector<MemoryId> line;
+  for (int i = 0; i < 4; ++i) line.push_back(remember("this one"));
+  const MemoryId later = remember("another session");
+  Batch link;
+  link.link({.from = other, .to = line[1], .type = "next"});
+  link.link({.from = other, .to = line[3], .type = "next"});
+  link.link({.from = line[1], .to = later, .type = "next"});
+  store.commit(std::move(link));
+  Batch forget;
+  forget.forget(line[1]);
+  forget.forget(line[3]);
+  store.commit(std::move(forget));
+  line.push_back(remember("this one"));
+  const Snapshot now = palace.snapshot();
+  std::vector<Event> events;
+  REQUIRE(now.follow(line[0], 10, events).has_value());
+  REQUIRE(events.size() == 2);
+  CHECK(events[0].id == line[2]);
+  CHECK(events[1].id == line[4]);
+  REQUIRE(now.follow(other, 10, events).has_value());
+  REQUIRE(events.size() == 1);
+  CHECK(events[0].id == later);
+}
+
 TEST_CASE("a payload stored ahead goes with its memory and belongs to one only") {
   const test::TempDirectory scratch;
   Store store(scratch / "palace", quiet());

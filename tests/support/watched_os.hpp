@@ -12,7 +12,7 @@
 
 namespace aeon::test {
 
-class WatchedOs final : public storage::Os {
+class WatchedOs : public storage::Os {
  public:
   // The call's name ("write", "sync", "create", "open", "open_to_write", "map_shared", "lock",
   // "rename", "link", "unlink", "make_directory", "sync_directory") and the path it is about.

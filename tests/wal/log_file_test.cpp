@@ -2,6 +2,7 @@
 
 #include "storage/os.hpp"
 #include "tests/support/temp_directory.hpp"
+#include "tests/support/watched_os.hpp"
 #include "tests/wal/log_fixture.hpp"
 #include "wal/spares.hpp"
 
@@ -16,6 +17,22 @@ namespace {
 void fill_to_log(Log& log, wal::LogWriter& writer, std::uint64_t number) {
   while (writer.position().log < number) must(log.append(writer, {payload_of(1, 20000)}));
 }
+
+// Says when a file was opened.
+class OpeningOs final : public WatchedOs {
+ public:
+  explicit OpeningOs(Hook opened)
+      : WatchedOs([](std::string_view, const std::string&) {}), opened_(std::move(opened)) {}
+  Result<std::unique_ptr<storage::File>> open_file(const std::string& path,
+                                                   storage::OpenMode mode) override {
+    auto file = WatchedOs::open_file(path, mode);
+    opened_("opened", path);
+    return file;
+  }
+
+ private:
+  Hook opened_;
+};
 
 }  // namespace
 
@@ -165,4 +182,40 @@ TEST_CASE("a writer that is behind another's rotation does not overwrite the new
   REQUIRE(!refused);
   CHECK(refused.error().code == Errc::already_exists);
   CHECK(log.replay().payloads == std::vector<std::string>{"a", "b"});
+}
+
+TEST_CASE("a log that is retired and taken over while it is opened is missing, not damaged") {
+  TempDirectory directory;
+  Log log(storage::real_os(), directory.path());
+  log.create();
+  auto writer = log.writer();
+  const auto start = log.start(1);
+  fill_to_log(log, *writer, 2);
+  bool met = false;
+  OpeningOs os([&](std::string_view, const std::string& path) {
+    if (met || path != log.path(1)) return;
+    met = true;
+    // As a rotation does that takes over the retired file.
+    const std::string later = read_whole(log.os(), log.path(2)).substr(0, 4096);
+    must(wal::retire_log(log.os(), directory.path(), 1, true));
+    overwrite(log.os(), must(wal::list_spares(log.os(), directory.path())).back().path, 0, later);
+  });
+  const auto reader = wal::LogReader::open(os, {directory.path(), kPalace}, start);
+  REQUIRE(met);
+  REQUIRE_FALSE(reader.has_value());
+  CHECK(reader.error().code == Errc::missing_file);
+}
+
+TEST_CASE("a log that is retired while its cache is distrusted is no error") {
+  TempDirectory directory;
+  Log log(storage::real_os(), directory.path());
+  log.create();
+  auto writer = log.writer();
+  fill_to_log(log, *writer, 2);
+  WatchedOs os([&](std::string_view call, const std::string& path) {
+    if (call != "open_to_write" || path != log.path(1)) return;
+    must(wal::retire_log(log.os(), directory.path(), 1, true));
+  });
+  must(wal::distrust_cache(os, directory.path(), 1));
+  CHECK_FALSE(log.os().exists(log.path(1)));
 }
