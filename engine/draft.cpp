@@ -189,17 +189,27 @@ Result<std::vector<MemoryId>> Draft::line_neighbours(MemoryId id, graph::Way way
   return ids;
 }
 
-Result<std::string> Draft::last_key(MemoryId id, const VersionState& state) {
-  if (!state.key.empty() || state.commit == 0) return state.key;
+Result<VersionRecord> Draft::last_version(MemoryId id, const VersionState& state) {
   storage::LookupScratch scratch;
   version_key(key_, id);
   AEON_ASSIGN(const auto found, reading_.view.runs().newest(key_, state.commit - 1, scratch));
   VersionRecord record;
-  if (!found) return std::string();
-  if (!decode_version(found->value, record)) {
+  if (found && !decode_version(found->value, record)) {
     return fail(Errc::damaged, "a version record does not decode; run aeon verify");
   }
+  return record;
+}
+
+Result<std::string> Draft::last_key(MemoryId id, const VersionState& state) {
+  if (!state.key.empty() || state.commit == 0) return state.key;
+  AEON_ASSIGN(const VersionRecord record, last_version(id, state));
   return std::string(record.key);
+}
+
+Result<std::uint32_t> Draft::last_session(MemoryId id, const VersionState& state) {
+  if (state.session != 0 || state.commit == 0) return state.session;
+  AEON_ASSIGN(const VersionRecord record, last_version(id, state));
+  return record.session;
 }
 
 Result<bool> Draft::payload_is_free(std::uint64_t blob_file) {

@@ -66,6 +66,8 @@ class Draft {
   // The key that a memory had which is not visible any more; empty when it had none or its history
   // is gone.
   [[nodiscard]] Result<std::string> last_key(MemoryId id, const VersionState& state);
+  // Its session, likewise; 0 for none.
+  [[nodiscard]] Result<std::uint32_t> last_session(MemoryId id, const VersionState& state);
   // Whether a payload's file is here and no memory has it.
   [[nodiscard]] Result<bool> payload_is_free(std::uint64_t blob_file);
 
@@ -102,6 +104,9 @@ class Draft {
   [[nodiscard]] const auto& edges() const noexcept { return now_.edges; }
 
  private:
+  // The version before the one that ended the memory; empty where there is none.
+  [[nodiscard]] Result<VersionRecord> last_version(MemoryId id, const VersionState& state);
+
   using KeyName = std::pair<std::uint32_t, std::string>;
   struct Hash {
     std::size_t operator()(const std::pair<std::uint32_t, std::string>& key) const noexcept {

@@ -6,12 +6,14 @@ namespace aeon::engine {
 
 namespace {
 
-// Anybody may link `next`, also between sessions. What was forgotten says no more where it stood;
-// edges to it are those of a line, since all others ended with it.
+// Anybody may link `next`, also between sessions. What was forgotten is beside an event only on
+// lines of format version 2, or where it was no event.
 Result<bool> stands_on(Draft& draft, std::uint32_t tenant, std::uint32_t session, MemoryId id) {
   AEON_ASSIGN(const VersionState* const state, draft.version(id));
-  if (state == nullptr) return false;
-  return !state->visible || (state->tenant == tenant && state->session == session);
+  if (state == nullptr || state->tenant != tenant) return false;
+  if (state->visible) return state->session == session;
+  AEON_ASSIGN(const std::uint32_t last, draft.last_session(id, *state));
+  return last == session;
 }
 
 }  // namespace

@@ -219,28 +219,36 @@ class Application {
     return {};
   }
 
-  // The events beside it on its session's line become each other's.
+  // The events beside it on its session's line become each other's; other edges `next` just end.
   void end(MemoryId id) {
     const Memory& memory = model_.find(id)->memory;
     if (!memory.session.empty()) {
-      const std::vector<MemoryId> before = next_to(model_.edges_in, id);
-      const std::vector<MemoryId> after = next_to(model_.edges, id);
-      for (const MemoryId next : after) cut(id, next);
-      for (const MemoryId previous : before) {
-        cut(previous, id);
-        if (after.empty() || previous == id || after.front() == id || previous == after.front()) {
-          continue;
-        }
-        if (model_.edges.contains({previous, "next", after.front()})) continue;
+      const auto stands_beside = [&](MemoryId other) {
+        const ModelMemory* found = model_.find(other);
+        return other != id && found != nullptr && found->memory.tenant == memory.tenant &&
+               found->memory.session == memory.session;
+      };
+      MemoryId previous = 0;
+      MemoryId following = 0;
+      for (const MemoryId other : next_to(model_.edges, id)) {
+        cut(id, other);
+        if (stands_beside(other) && other > id && following == 0) following = other;
+      }
+      for (const MemoryId other : next_to(model_.edges_in, id)) {
+        cut(other, id);
+        if (stands_beside(other) && other < id) previous = other;
+      }
+      if (previous != 0 && following != 0 &&
+          !model_.edges.contains({previous, "next", following})) {
         Edge next;
         next.from = previous;
-        next.to = after.front();
+        next.to = following;
         next.type = "next";
         next.version = commit_;
         set_edge(next);
       }
       MemoryId& newest = model_.line_ends[{memory.tenant, memory.session}];
-      if (newest == id) newest = before.empty() ? 0 : before.front();
+      if (newest == id) newest = previous;
     }
     model_.memories.erase(id);
   }
