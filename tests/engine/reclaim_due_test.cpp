@@ -74,7 +74,7 @@ void do_all_upkeep(Palace& palace) {
 }  // namespace
 
 TEST_CASE("a few large payloads are given up though they are few versions") {
-  const std::size_t small = GENERATE(0, 300);
+  const std::size_t small = GENERATE(std::size_t{0}, std::size_t{300});
   CAPTURE(small);
   const TempDirectory scratch;
   Palace palace = Palace::create(scratch / "palace", {}, on(storage::real_os())).value();
