@@ -216,6 +216,7 @@ class Bench {
     Answer exact;
     Answer answer;
     Query query;
+    query.lookaside = false;
     query.space = "bench";
     for (const auto& vector : data_.queries) {
       query.vector = vector;

@@ -220,6 +220,7 @@ void bench_recall(const Options& options, const Palace& palace) {
     std::uint64_t scanned = 0;
     for (std::uint32_t i = 0; i < kQueries; ++i) {
       Query query;
+      query.lookaside = false;
       query.space = "bench";
       query.vector = queries[i];
       query.target_recall = target;

@@ -34,9 +34,9 @@ Status Store::start_background() {
   static std::atomic<std::size_t> next_worker{0};  // openings of this process take turns at nodes
   try {
     std::vector<Upkeep::Task> tasks = {
-        [this] { return spare_slice(); }, [this] { return settle_slice(); },
+        [this] { return spare_slice(); },   [this] { return settle_slice(); },
         [this] { return reclaim_slice(); }, [this] { return expiry_slice(); },
-        [this] { return age_slice(); }};
+        [this] { return age_slice(); },     [this] { return lookaside_slice(); }};
     upkeep_ = std::make_unique<Upkeep>(std::move(tasks), [worker = next_worker.fetch_add(1)] {
       storage::machine_placement().place_worker(worker);
     });
@@ -79,6 +79,7 @@ void Store::run_follower() {
     const std::uint32_t wake = control.wake.load(std::memory_order_acquire);  // (16)
     follow_or_wait();
     free_views();  // what a snapshot held when it was replaced
+    if (lookaside_.is_wanted()) upkeep_->ask(kLookasideTask);
     const bool keeps = look_after_turn();
     // (33) comes before the look at `wake` in wait_on(), see (34) in wake_followers().
     control.sleepers.fetch_add(1, std::memory_order_seq_cst);

@@ -35,6 +35,8 @@ constexpr double kSparseShare = 0.75;
 constexpr float kSparseRecall = 0.99F;
 // So many more rows than asked for are rescored at once; more where INT8 is too coarse for that.
 constexpr std::size_t kRescoredBeyond = 6;
+// The nearest rows of a walk that are worth to be remembered.
+constexpr std::size_t kReported = 48;
 
 struct Scratch {
   Scorer scorer;
@@ -56,7 +58,8 @@ struct Scratch {
       places.push_back(*place);
     }
     for (const FoundRow& place : places) {
-      ScoredRow row{0, place.block.ids[place.row], place.block.born[place.row]};
+      ScoredRow row{0, place.block.ids[place.row], place.block.born[place.row],
+                    place.block.nodes[place.row]};
       if (scorer.rescore(place.block, place.row, row.score)) {
         scored.push_back(row);
       } else {
@@ -104,6 +107,26 @@ bool is_sparse(const simd::Int8Query& codes) {
   return static_cast<double>(zeros) > kSparseShare * static_cast<double>(codes.length);
 }
 
+// The nearest of what a walk found, in no order.
+void report(const Answer& answer, Walk& walk, Findings& findings) {
+  const auto found = walk.found();
+  findings.commit = answer.commit;
+  findings.exact = false;
+  findings.complete = false;
+  findings.thorough = walk.is_thorough();
+  findings.cost = answer.rows_scanned;
+  findings.nominees.clear();
+  const std::size_t kept = std::min(found.size(), kReported);
+  std::ranges::nth_element(found, found.begin() + static_cast<std::ptrdiff_t>(kept), {},
+                           &Walk::Neighbour::distance);
+  for (const Walk::Neighbour& row : found.first(kept)) {
+    findings.nominees.push_back({row.node, -row.distance});
+  }
+}
+
+std::uint32_t share_of(float share, std::uint32_t patience) {
+  return static_cast<std::uint32_t>(share * static_cast<float>(patience) + 0.5F);
+}
 // What a search does; `scorer` is prepared for it.
 Effort effort_of(const VectorSearch& search, const Scorer& scorer) {
   const Metric metric = search.space->spec.metric;
@@ -206,26 +229,30 @@ bool search_graph(const Reading& reading, const VectorSearch& search, const Grap
                   figures.largest_norm);
   const std::uint32_t rank = std::max(search.k, kLeastRank);
   bool damaged = seeds.damaged;
-  const auto walk = [&](std::span<const SeedPage> pages) {
-    own.walk.begin(own.map, own.scorer.codes(), distance,
-                   {.rank = rank,
-                    .width = rank + effort.beyond,
-                    .slack = effort.slack,
-                    .patience = effort.patience,
-                    .copies = rank,
-                    .most_rows = matching / kWalkedToScanned,
-                    .blur = &blur});
+  const auto walk = [&](std::span<const SeedPage> pages, std::span<const Nominee> starts) {
+    own.walk.begin(
+        own.map, own.scorer.codes(), distance,
+        {.rank = rank,
+         .width = rank + effort.beyond,
+         .slack = effort.slack,
+         .patience = effort.patience,
+         .first_patience =
+             starts.empty() ? effort.patience : share_of(search.first_patience, effort.patience),
+         .copies = rank,
+         .most_rows = matching / kWalkedToScanned,
+         .blur = &blur});
+    own.walk.scan(starts);
     scan_seeds(reading, space.number, search.tenant, pages, effort.whole_tails, own.walk, damaged);
     return own.walk.run() && own.walk.found().size() >= search.k &&
            !figures.spread.is_chance(own.walk.rank_distance(), rank, static_cast<double>(matching),
                                      space.spec.metric);
   };
   // Where what was found is no nearer than chance, the walk may have set out in the wrong place.
-  if (!walk(seeds.pages)) {
+  if (!walk(seeds.pages, search.starts)) {
     if (search.nodes != nullptr) return false;
     const auto more = own.seeds.choose(reading, space.number, search.tenant, own.scorer.promises(),
                                        std::max(kMorePages, effort.pages), Ranking::all, damaged);
-    if (!walk(more)) return false;
+    if (!walk(more, {})) return false;
   }
   if (!own.rescore_found(reading, search, distance, blur, damaged)) return false;
   const std::size_t kept = std::min<std::size_t>(own.scored.size(), search.k);
@@ -240,6 +267,7 @@ bool search_graph(const Reading& reading, const VectorSearch& search, const Grap
       damaged || own.map.damaged() || (search.nodes != nullptr && search.nodes->damaged());
   answer.exact = false;
   answer.rows_scanned = own.walk.rows_compared();
+  if (search.findings != nullptr) report(answer, own.walk, *search.findings);
   return true;
 }
 

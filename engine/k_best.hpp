@@ -7,6 +7,7 @@
 #include <limits>
 #include <vector>
 
+#include "engine/lookaside/remembered.hpp"
 #include "engine/model.hpp"
 
 namespace aeon::engine {
@@ -15,6 +16,7 @@ struct ScoredRow {
   float score = 0;
   MemoryId id = 0;
   CommitNumber born = 0;
+  std::uint32_t node = 0;
 };
 inline constexpr auto kBetterRow = [](const ScoredRow& a, const ScoredRow& b) {
   return a.score != b.score ? a.score > b.score : a.id < b.id;
@@ -62,6 +64,20 @@ class KBest {
     std::ranges::sort(best_, kBetterRow);
     hits.clear();
     for (const ScoredRow& row : best_) hits.push_back({row.id, row.born, row.score});
+  }
+
+  // What take() gave for `answer`, as findings. Allocates nothing once they are warm.
+  void report(const Answer& answer, Findings& findings) const {
+    const std::size_t kept = std::min<std::size_t>(best_.size(), kMostNominees);
+    findings.commit = answer.commit;
+    findings.exact = answer.exact;
+    findings.complete = answer.exact && best_.size() < k_ && kept == best_.size();
+    findings.thorough = true;
+    findings.cost = answer.rows_scanned;
+    findings.nominees.clear();
+    for (std::size_t i = 0; i < kept; ++i) {
+      findings.nominees.push_back({best_[i].node, best_[i].score});
+    }
   }
 
  private:

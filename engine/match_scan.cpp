@@ -61,6 +61,7 @@ class MatchScan {
     answer.partial = damaged_ || own_.map.damaged() || search_.nodes->damaged();
     answer.exact = !answer.partial;
     answer.rows_scanned = rows_scanned_;
+    if (search_.findings != nullptr) own_.best.report(answer, *search_.findings);
     return {};
   }
 
@@ -112,7 +113,8 @@ class MatchScan {
         damaged_ = true;
         continue;
       }
-      own_.best.push({score, found->block.ids[found->row], found->block.born[found->row]});
+      own_.best.push(
+          {score, found->block.ids[found->row], found->block.born[found->row], candidate.node});
     }
   }
 

@@ -164,14 +164,14 @@ Result<bool> Store::maintain(std::chrono::nanoseconds budget) {
       tiers = segments_to_merge(manifest_.state().segments);
     }
     const bool settles = tail_is_full() || tiers != 0;
-    if (!settles && !may_reclaim(needs)) return false;
+    if (!settles && !may_reclaim(needs)) return make_exact(start + budget.count());
     if (!first && os_.monotonic_ns() - start >= budget.count()) return true;
     if (settles) {
       AEON_TRY(settle_or_merge());
       continue;
     }
     AEON_ASSIGN(const bool reclaimed, reclaim());
-    if (!reclaimed) return false;
+    if (!reclaimed) return make_exact(start + budget.count());
   }
 }
 

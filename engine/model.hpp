@@ -301,6 +301,21 @@ struct Query {
   TimeNs since = kBeginningOfTime;  // only events in [since, until)
   TimeNs until = kEndOfTime;
   std::string_view filter{};  // JSON filter over metadata, see docs/filters.md
+  // Whether the lookaside buffer takes part (docs/lookaside.md): the answer may then come from an
+  // earlier one, as good as a search's, or be found with its help. It has no part in a recall by
+  // words, with a filter or a time window, or in recall_batch().
+  bool lookaside = true;
+  // Whose train of thought the query belongs to, any text. The buffer remembers the queries of each
+  // conversation apart; no answer depends on it.
+  std::string_view conversation{};
+};
+
+// What the lookaside buffer did for an answer.
+enum class LookasideHelp : std::uint8_t {
+  none = 0,       // it was not asked
+  missed = 1,     // it knew nothing near
+  seeded = 2,     // the search set out from what a near query found
+  certified = 3,  // no search: what is remembered is certain to be what an exact one would find
 };
 
 struct Hit {
@@ -325,8 +340,9 @@ struct Answer {
   std::vector<Hit> hits{};  // best first; ties by id, by words the older version first
   CommitNumber commit = 0;  // the instant that the answer belongs to
   bool partial = false;     // a damaged place was left out
-  bool exact = false;       // every row was compared
+  bool exact = false;       // every row was compared, or the buffer certifies the same
   SearchPlan plan = SearchPlan::none;
+  LookasideHelp lookaside = LookasideHelp::none;
   std::uint64_t rows_scanned = 0;
   // With a plan of `matches`, or of a walk among them: how many rows the restrictions leave, some
   // of which may have ended, or be refused by their metadata. Else 0.
@@ -382,6 +398,19 @@ struct Event {
   TimeNs time = 0;
 };
 
+// The lookaside buffer of one opening, since then (docs/lookaside.md).
+struct LookasideStats {
+  std::uint64_t bytes = 0;       // that it may use; 0: it is off
+  std::uint64_t bytes_used = 0;  // that some conversation's searches lie in
+  std::uint64_t missed = 0;      // queries, by what it did for them
+  std::uint64_t seeded = 0;
+  std::uint64_t certified = 0;
+  // An estimate: rows compared by the remembered searches, less those compared with their help.
+  std::uint64_t rows_saved = 0;
+  std::uint64_t remembered = 0;  // searches
+  std::uint64_t made_exact = 0;  // of them, in the background
+};
+
 struct Stats {
   CommitNumber written = 0;    // newest commit that survives the death of every process
   CommitNumber durable = 0;    // newest commit known to survive power loss
@@ -409,6 +438,7 @@ struct Stats {
   bool read_only = false;
   std::string read_only_reason{};
   std::string simd{};  // the kernels in use
+  LookasideStats lookaside{};
   struct Space {
     SpaceSpec spec;
     std::uint64_t rows = 0;  // ever written

@@ -63,6 +63,7 @@ Store::Store(storage::Os& os, std::string directory, OpenOptions options,
       process_(os.process_id()),
       author_(os.random_u64()),
       log_place_{directory_, palace_},
+      lookaside_(options_.lookaside_bytes),
       manifest_(std::move(manifest)) {}
 
 Result<std::unique_ptr<Store>> Store::open(const std::string& directory,

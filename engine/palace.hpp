@@ -36,7 +36,9 @@ struct OpenOptions {
   bool read_only = false;  // never write a byte, not even to recover
   bool background = true;  // follow other processes and checkpoint from a thread of its own
   std::uint64_t checkpoint_bytes = 64ULL << 20;  // RAM tail size that starts a checkpoint
-  storage::Os* os = nullptr;                     // null: the real machine
+  // The most that the lookaside buffer may use (docs/lookaside.md); below 1.5 MiB it is off.
+  std::uint64_t lookaside_bytes = 32ULL << 20;
+  storage::Os* os = nullptr;  // null: the real machine
 };
 
 // One instant of a palace. Everything read through it belongs to one commit, and stays so whatever

@@ -238,7 +238,8 @@ class RowSearch {
         damaged_ = true;
         continue;
       }
-      scratch_.best.push({score, block.ids[candidate.row], block.born[candidate.row]});
+      scratch_.best.push(
+          {score, block.ids[candidate.row], block.born[candidate.row], block.nodes[candidate.row]});
     }
   }
 
@@ -248,6 +249,7 @@ class RowSearch {
     answer.partial = damaged_ || (search_.nodes != nullptr && search_.nodes->damaged());
     answer.exact = !answer.partial && scratch_.offers.empty();
     answer.rows_scanned = rows_scanned_;
+    if (search_.findings != nullptr) scratch_.best.report(answer, *search_.findings);
   }
 
   static constexpr std::size_t kFirstCompact = 1024;

@@ -18,6 +18,7 @@
 
 #include <span>
 
+#include "engine/lookaside/remembered.hpp"
 #include "engine/model.hpp"
 #include "engine/view.hpp"
 
@@ -43,6 +44,11 @@ struct VectorSearch {
   // The rows that session, kind, times and filter leave; null where terms can't tell.
   NodeFilter* nodes = nullptr;
   bool indexed = false;  // Reading::fields_are_indexed(), where that was asked
+  // Rows near the query, if any are known: a walk sets out from them. Of its patience it takes so
+  // large a share until it has found something better.
+  std::span<const Nominee> starts{};
+  float first_patience = 1;
+  Findings* findings = nullptr;  // filled with what is worth to be remembered; null: nothing is
 };
 
 // Fills hits, partial, exact and rows_scanned of `answer`. Wait-free; allocates nothing once the

@@ -70,7 +70,8 @@ void scan_seeds(const Reading& reading, std::uint32_t space, std::uint32_t tenan
     walk.scan(partition->block(0, partition->rows(), damaged));
   }
   for (const SeedPage& page : pages) {
-    walk.scan(page.partition->block(page.first, page.count, damaged));
+    const RowBlock block = page.partition->block(page.first, page.count, damaged);
+    if (!walk.knows(block)) walk.scan(block);
   }
   for (const auto& tail : reading.view.tails()) {
     const RowTail* rows = tail->rows(space, tenant);

@@ -55,9 +55,9 @@ class Seeds {
   std::vector<std::pair<float, std::uint32_t>> districts_;
 };
 
-// Scans the chosen clusters, what was never grouped, and the tails into `walk`: all of their rows
-// while they are few or that is asked for, else their samples. Sets `damaged` where something could
-// not be read and was left out.
+// Scans the chosen clusters but those of which the walk knows rows, what was never grouped, and the
+// tails into `walk`: all of their rows while they are few or that is asked for, else their samples.
+// Sets `damaged` where something could not be read and was left out.
 void scan_seeds(const Reading& reading, std::uint32_t space, std::uint32_t tenant,
                 std::span<const SeedPage> pages, bool whole_tails, Walk& walk, bool& damaged);
 

@@ -6,6 +6,7 @@
 
 #include "engine/filter.hpp"
 #include "engine/find_row.hpp"
+#include "engine/lookaside/lookaside_search.hpp"
 #include "engine/node_filter.hpp"
 #include "engine/palace.hpp"
 #include "engine/prepare.hpp"
@@ -13,6 +14,7 @@
 #include "engine/search.hpp"
 #include "engine/store.hpp"
 #include "engine/text_recall.hpp"
+#include "storage/checksum.hpp"
 #include "storage/visible_cursor.hpp"
 
 namespace aeon {
@@ -80,6 +82,7 @@ void clear(Answer& answer, CommitNumber commit) {
   answer.partial = false;
   answer.exact = true;
   answer.plan = SearchPlan::none;
+  answer.lookaside = LookasideHelp::none;
   answer.rows_scanned = 0;
   answer.rows_left = 0;
   answer.postings_scanned = 0;
@@ -131,12 +134,32 @@ Reading::Version& version_scratch() {
   return instance;
 }
 
+// With the lookaside buffer, where the query has a part for it.
+class SearchRows {
+ public:
+  SearchRows(engine::Lookaside& lookaside, const Query& query)
+      : lookaside_(query.lookaside ? &lookaside : nullptr) {
+    if (query.conversation.empty()) return;
+    conversation_ = storage::hash64(std::as_bytes(std::span(query.conversation)), 0);
+  }
+  Status operator()(const Reading& reading, const engine::VectorSearch& search,
+                    Answer& answer) const {
+    if (lookaside_ == nullptr) return engine::search_rows(reading, search, answer);
+    return engine::search_with(*lookaside_, conversation_, reading, search, answer);
+  }
+
+ private:
+  engine::Lookaside* lookaside_;
+  std::uint64_t conversation_ = 0;
+};
+
 // Rows of memories that have expired stay until the palace forgets them, which is soon: where some
 // are among the best, as many more are asked for.
-Status search_living(const Reading& reading, engine::VectorSearch& search, Answer& answer) {
+Status search_living(const Reading& reading, const SearchRows& search_rows,
+                     engine::VectorSearch& search, Answer& answer) {
   const std::uint32_t wanted = search.k;
   for (;;) {
-    AEON_TRY(engine::search_rows(reading, search, answer));
+    AEON_TRY(search_rows(reading, search, answer));
     if (reading.now == kBeginningOfTime) return {};
     const std::size_t found = answer.hits.size();
     Reading::Version& version = version_scratch();
@@ -206,10 +229,11 @@ Status Snapshot::recall(const Query& query, Answer& answer) const {
     AEON_ASSIGN(search.indexed, reading.fields_are_indexed());
     if (by_vector && search.indexed) search.nodes = engine::find_nodes(reading, search);
   }
+  answer.lookaside = LookasideHelp::none;
   if (by_words) return search_by_text(reading, query, search, by_vector, answer);
   answer.postings_scanned = 0;
   answer.marks.clear();
-  return search_living(reading, search, answer);
+  return search_living(reading, SearchRows(store_->lookaside(), query), search, answer);
 }
 
 namespace {

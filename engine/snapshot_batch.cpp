@@ -51,6 +51,7 @@ Status Snapshot::recall_batch(std::span<const Query> queries, std::span<Answer> 
     if (!is_plain(reading, queries[i])) continue;
     auto search = plain_search(reading, queries[i]);
     if (!search) return of_query(i, std::move(search.error()));
+    answers[i].lookaside = LookasideHelp::none;
     answers[i].rows_left = 0;
     answers[i].postings_scanned = 0;
     answers[i].marks.clear();

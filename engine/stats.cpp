@@ -61,6 +61,7 @@ Result<Stats> Store::stats() {
   const storage::EpochStats epochs = epochs_.stats();
   stats.retired_objects = epochs.retired_objects;
   stats.oldest_reader_epochs = epochs.oldest_guard_epochs;
+  stats.lookaside = lookaside_.stats();
   count_files(view(), stats);
   for (std::uint32_t number = 1; number <= catalog_.count(); ++number) {
     stats.spaces.push_back({catalog_.at(number)->spec, counters_.next_node[number - 1]});

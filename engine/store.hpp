@@ -10,6 +10,7 @@
 //   checkpoint.cpp  settling tails into segments
 //   expiry.cpp      forgetting what has expired
 //   reclaim_due.cpp what nobody can read any more, and whether it pays to leave it out
+//   lookaside.cpp   making remembered searches exact
 //   merge.cpp       merging segments, leaving that out
 //   backup.cpp      copies of the palace
 //   commit_history.cpp  who changed what, and when
@@ -34,6 +35,7 @@
 #include "engine/copies.hpp"
 #include "engine/counters.hpp"
 #include "engine/engine_state.hpp"
+#include "engine/lookaside/lookaside.hpp"
 #include "engine/palace.hpp"
 #include "engine/prepare.hpp"
 #include "engine/resolve.hpp"
@@ -98,6 +100,8 @@ class Store {
   [[nodiscard]] const View* hold_view() const noexcept { return view_.hold(epochs_); }
   void drop_view(const View* view) const noexcept { view_.drop(view); }
   [[nodiscard]] const Catalog& catalog() const noexcept { return catalog_; }
+  // What readers remember for each other.
+  [[nodiscard]] engine::Lookaside& lookaside() const noexcept { return lookaside_; }
 
   // Snapshots that are held, for stats.
   void note_hold(int change) const noexcept {
@@ -249,6 +253,11 @@ class Store {
   [[nodiscard]] Upkeep::Again expiry_slice();
   Result<TimeNs> expire_due();
 
+  // lookaside.cpp
+  [[nodiscard]] Upkeep::Again lookaside_slice();
+  Result<bool> make_one_exact();
+  Result<bool> make_exact(std::int64_t until_ns);
+
   // merge.cpp
   // What is readable, and what could be given up.
   struct HistoryNeeds {
@@ -295,6 +304,7 @@ class Store {
   const std::uint64_t author_;   // names this opening in commit headers
   const wal::LogPlace log_place_;
   std::unique_ptr<Control> control_;  // null when read-only
+  mutable engine::Lookaside lookaside_;
 
   Catalog catalog_;  // written under write_mutex_
   mutable storage::EpochDomain epochs_;
@@ -357,7 +367,14 @@ class Store {
   std::chrono::nanoseconds reclaim_rest_{0};  // before the next
   std::thread follower_;
   // The tasks of upkeep_, by their numbers.
-  enum UpkeepTask : std::size_t { kSpareTask, kSettleTask, kReclaimTask, kExpiryTask, kAgeTask };
+  enum UpkeepTask : std::size_t {
+    kSpareTask,
+    kSettleTask,
+    kReclaimTask,
+    kExpiryTask,
+    kAgeTask,
+    kLookasideTask
+  };
   std::unique_ptr<Upkeep> upkeep_;  // null without background threads
 };
 

@@ -40,6 +40,7 @@ Walk::Walk() {
   constexpr std::size_t kOrdinaryRows = 4096;
   starts_.reserve(4 * starts_for(kMaxK) + kStep);
   open_.reserve(kOrdinaryRows);
+  known_.reserve(kMostNominees);
   nearest_.reserve(kMaxK);
   wide_.reserve(kMaxK);
   found_.reserve(kOrdinaryRows);
@@ -54,12 +55,15 @@ void Walk::begin(NodeMap& map, const simd::Int8Query& codes, const Distance& dis
   limit_ = std::numeric_limits<float>::infinity();
   last_distance_ = -1;
   followed_ = 0;
+  under_way_ = false;
+  improved_ = false;
   idle_ = 0;
   scanned_ = 0;
   walked_ = 0;
   visited_.clear();
   cut_ = std::numeric_limits<float>::infinity();
   starts_.clear();
+  known_.clear();
   open_.clear();
   nearest_.clear();
   wide_.clear();
@@ -87,6 +91,53 @@ void Walk::scan(const RowBlock& block) {
   scanned_ += block.count;
 }
 
+// As expand(), of rows that no link led to. Those that are no more are passed over.
+void Walk::scan(std::span<const Nominee> rows) {
+  for (std::size_t first = 0; first < rows.size(); first += kMaxLinks) {
+    const auto part = rows.subspan(first, std::min(kMaxLinks, rows.size() - first));
+    Neighbour found[kMaxLinks];
+    std::size_t count = 0;
+    for (const Nominee& row : part) map_->prefetch_row(row.node);
+    for (const Nominee& row : part) {
+      const std::byte* packed = map_->packed(row.node);
+      if (packed == nullptr) continue;
+      prefetch_row(packed, sizeof(RowHead) + codes_->length);
+      found[count++] = {0, row.node, packed};
+    }
+    compare(std::span(found).first(count));
+    for (const Neighbour& row : std::span(found).first(count)) {
+      known_.push_back(row.packed);
+      if (row.distance <= cut_) starts_.push_back(row);
+    }
+    scanned_ += count;
+  }
+}
+
+bool Walk::knows(const RowBlock& block) const noexcept {
+  const auto begin = reinterpret_cast<std::uintptr_t>(block.codes);
+  const auto end = begin + block.count * block.stride;
+  return std::ranges::any_of(known_, [&](const std::byte* packed) {
+    const auto at = reinterpret_cast<std::uintptr_t>(codes_of(packed));
+    return at >= begin && at < end;
+  });
+}
+
+// Fills in the distances of at most kMaxLinks rows.
+void Walk::compare(std::span<Neighbour> rows) {
+  std::int32_t sums[kMaxLinks];
+  std::int32_t dots[kMaxLinks];
+  const std::int8_t* codes[kMaxLinks];
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    sums[i] = head_of(rows[i].packed).sum;
+    codes[i] = codes_of(rows[i].packed);
+  }
+  simd::kernels().dot_i8_at(*codes_, codes, sums, rows.size(), dots);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const RowHead head = head_of(rows[i].packed);
+    rows[i].distance = (*distance_)(head.scale, head.norm, dots[i]);
+  }
+}
+
 // Keeps the nearest of the starts so far.
 void Walk::tighten() {
   const std::size_t kept = std::min(starts_.size(), starts_for(limits_.rank));
@@ -107,6 +158,7 @@ void Walk::set_out() {
 
 bool Walk::run() {
   set_out();
+  under_way_ = true;
   while (!open_.empty() && open_.front().distance <= limit_) {
     if (walked_ > limits_.most_rows) return false;
     const Step step = open_.front();
@@ -114,7 +166,7 @@ bool Walk::run() {
     open_.pop_back();
     if (is_one_more_copy(step.distance)) continue;
     if (!open_.empty()) map_->prefetch_links(open_.front().node);  // the next, more often than not
-    if (followed_ == 1 && ++idle_ > limits_.patience) break;       // copies count once
+    if (followed_ == 1 && ++idle_ > patience()) break;             // copies count once
     expand(step.node);
   }
   return true;
@@ -124,7 +176,7 @@ bool Walk::run() {
 // needed.
 void Walk::expand(std::uint32_t node) {
   std::uint32_t nodes[kMaxLinks];
-  const std::byte* rows[kMaxLinks];
+  Neighbour rows[kMaxLinks];
   std::size_t count = 0;
   const std::size_t linked = map_->links(node, nodes);
   const std::size_t bytes = sizeof(RowHead) + codes_->length;
@@ -138,22 +190,13 @@ void Walk::expand(std::uint32_t node) {
     const std::byte* packed = map_->packed(nodes[i]);
     if (packed == nullptr) continue;
     prefetch_row(packed, bytes);
-    nodes[count] = nodes[i];
-    rows[count++] = packed;
+    rows[count++] = {0, nodes[i], packed};
   }
-  std::int32_t sums[kMaxLinks];
-  std::int32_t dots[kMaxLinks];
-  const std::int8_t* codes[kMaxLinks];
-  for (std::size_t i = 0; i < count; ++i) {
-    sums[i] = head_of(rows[i]).sum;
-    codes[i] = codes_of(rows[i]);
-  }
-  simd::kernels().dot_i8_at(*codes_, codes, sums, count, dots);
+  const auto met = std::span(rows).first(count);
+  compare(met);
   walked_ += count;
-  for (std::size_t i = 0; i < count; ++i) {
-    const RowHead head = head_of(rows[i]);
-    const float distance = (*distance_)(head.scale, head.norm, dots[i]);
-    if (distance <= limit_) consider({distance, nodes[i], rows[i]});
+  for (const Neighbour& row : met) {
+    if (row.distance <= limit_) consider(row);
   }
 }
 
@@ -185,6 +228,7 @@ void Walk::count(float distance) {
   const bool nearer = keep_least(nearest_, limits_.rank, distance);
   const bool wider = limits_.width > limits_.rank && keep_least(wide_, limits_.width, distance);
   if (nearer) idle_ = 0;
+  improved_ = improved_ || (nearer && under_way_);
   if ((nearer || wider) && nearest_.size() == limits_.rank) set_limit();
 }
 

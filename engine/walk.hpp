@@ -11,6 +11,7 @@
 // through.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <span>
@@ -18,6 +19,7 @@
 
 #include "engine/blur.hpp"
 #include "engine/distance.hpp"
+#include "engine/lookaside/remembered.hpp"
 #include "engine/node_map.hpp"
 #include "engine/visited.hpp"
 #include "simd/int8_query.hpp"
@@ -30,6 +32,8 @@ struct WalkLimits {
   float slack = 0;
   // It also ends when the links of so many rows in a row led to none of the `rank` nearest.
   std::uint32_t patience = UINT32_MAX;
+  // The same as long as no row that a link led to was nearer than what the walk set out with.
+  std::uint32_t first_patience = UINT32_MAX;
   // Rows at the very same distance are taken for copies. So many of them count towards the rank,
   // and the links of so many are followed: those of the others lead to the same places.
   std::uint32_t copies = UINT32_MAX;
@@ -55,8 +59,14 @@ class Walk {
              const WalkLimits& limits);
   // Scans rows to set out from. They are sought out together once run() is called.
   void scan(const RowBlock& block);
+  void scan(std::span<const Nominee> rows);
+  // Whether any of the rows that were scanned one by one lies in that block.
+  [[nodiscard]] bool knows(const RowBlock& block) const noexcept;
   // Walks until nothing near enough is left. False when it gave up at most_rows.
   [[nodiscard]] bool run();
+
+  // Whether it had all of its patience.
+  [[nodiscard]] bool is_thorough() const noexcept { return patience() == limits_.patience; }
 
   // The visible rows met within the limit, in no order.
   [[nodiscard]] std::span<Neighbour> found() noexcept { return found_; }
@@ -75,6 +85,10 @@ class Walk {
   };
   static constexpr std::uint32_t kStep = 256;
 
+  [[nodiscard]] std::uint32_t patience() const noexcept {
+    return improved_ ? limits_.patience : std::min(limits_.patience, limits_.first_patience);
+  }
+  void compare(std::span<Neighbour> rows);
   void tighten();
   void set_out();
   void consider(const Neighbour& row);
@@ -91,15 +105,18 @@ class Walk {
   float limit_ = 0;
   float last_distance_ = -1;    // of a row whose links were followed
   std::uint32_t followed_ = 0;  // at that distance
+  bool under_way_ = false;      // and no longer setting out
+  bool improved_ = false;       // on what it set out with
   std::uint32_t idle_ = 0;      // rows whose links led to nothing nearer, since one did
   std::uint64_t scanned_ = 0;
   std::uint64_t walked_ = 0;
   Visited visited_;
-  float cut_ = 0;                  // scanned rows beyond it are no starts
-  std::vector<Neighbour> starts_;  // the nearest of the scanned rows
-  std::vector<Step> open_;         // min-heap by distance: rows whose links were not followed
-  std::vector<float> nearest_;     // max-heap of the `rank` least distances of visible rows
-  std::vector<float> wide_;        // the same of the `width` least, where that is more
+  float cut_ = 0;                        // scanned rows beyond it are no starts
+  std::vector<Neighbour> starts_;        // the nearest of the scanned rows
+  std::vector<const std::byte*> known_;  // the rows that were scanned one by one
+  std::vector<Step> open_;               // min-heap by distance: rows whose links were not followed
+  std::vector<float> nearest_;           // max-heap of the `rank` least distances of visible rows
+  std::vector<float> wide_;              // the same of the `width` least, where that is more
   std::vector<Neighbour> found_;
 };
 

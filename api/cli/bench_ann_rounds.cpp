@@ -97,7 +97,8 @@ Status AnnRounds::ask(const AnnSetting& setting, std::size_t first, std::span<Qu
                   .vector = queries_.row((first + i) % queries_.rows),
                   .k = k_,
                   .target_recall = setting.target_recall,
-                  .effort = setting.effort};
+                  .effort = setting.effort,
+                  .lookaside = false};
   }
   if (setting.batch == 1) return palace_.recall(queries.front(), answers.front());
   return palace_.recall_batch(queries.first(answers.size()), answers);

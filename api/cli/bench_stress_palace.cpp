@@ -87,6 +87,7 @@ bool StressPalace::Reader::look_up() {
 
 bool StressPalace::Reader::recall() {
   Query query;
+  query.lookaside = false;
   query.space = kBenchSpace;
   query.vector = palace_.queries_[next_random(random_) % kQueries];
   query.k = palace_.bench_.k;

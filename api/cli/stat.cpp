@@ -40,6 +40,13 @@ std::string stats_json(const Stats& stats) {
   line.add("recovery_bytes_cut", stats.recovery_bytes_cut);
   line.add("cleanly_closed", stats.cleanly_closed).add("read_only", stats.read_only);
   line.add("read_only_reason", stats.read_only_reason).add("simd", stats.simd);
+  const LookasideStats& lookaside = stats.lookaside;
+  line.add("lookaside_bytes", lookaside.bytes).add("lookaside_bytes_used", lookaside.bytes_used);
+  line.add("lookaside_missed", lookaside.missed).add("lookaside_seeded", lookaside.seeded);
+  line.add("lookaside_certified", lookaside.certified);
+  line.add("lookaside_rows_saved", lookaside.rows_saved);
+  line.add("lookaside_remembered", lookaside.remembered);
+  line.add("lookaside_made_exact", lookaside.made_exact);
   line.add_raw("spaces", api::json_array(spaces));
   return std::move(line).finish();
 }
@@ -67,6 +74,12 @@ void print_stats(const Stats& stats) {
                     stats.cleanly_closed ? "cleanly closed" : "not cleanly closed",
                     stats.recovery_bytes_cut, stats.damaged_pages));
   print(fmt::format("tails {} bytes, kernels {}", stats.tail_bytes, stats.simd));
+  const LookasideStats& lookaside = stats.lookaside;
+  print(
+      fmt::format("lookaside of this opening: {} of {} bytes used; {} queries certified, {} "
+                  "seeded, {} missed",
+                  lookaside.bytes_used, lookaside.bytes, lookaside.certified, lookaside.seeded,
+                  lookaside.missed));
 }
 
 int run_stat(const Chosen& chosen, const Options& options) {

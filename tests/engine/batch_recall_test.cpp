@@ -81,6 +81,7 @@ TEST_CASE("queries asked together are answered as one by one") {
   std::vector<Query> queries;
   for (std::size_t i = 0; i < vectors.size(); ++i) {
     Query query;
+    query.lookaside = false;
     query.space = i % 17 == 3 ? "w" : "v";
     query.vector = vectors[i];
     query.k = 1 + static_cast<std::uint32_t>(i % 30);
@@ -162,6 +163,7 @@ TEST_CASE("an effort stands for a target recall") {
   std::uint64_t more = 0;
   for (const auto& vector : vectors) {
     Query query;
+    query.lookaside = false;
     query.space = "v";
     query.vector = vector;
     Answer answer;

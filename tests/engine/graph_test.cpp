@@ -63,6 +63,7 @@ std::vector<MemoryId> add(Palace& palace, const Rows& rows, std::size_t first, s
 Answer ask(const Snapshot& snapshot, const std::vector<float>& vector, float recall,
            std::uint32_t k = 10, std::string_view tenant = {}) {
   Query query;
+  query.lookaside = false;
   query.tenant = tenant;
   query.space = "v";
   query.vector = vector;

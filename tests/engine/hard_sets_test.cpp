@@ -155,6 +155,7 @@ class Asked {
     double found = 0;
     for (std::size_t i = 0; i < queries_.size(); ++i) {
       Query query;
+      query.lookaside = false;
       query.space = "v";
       query.vector = queries_[i];
       query.k = kK;

@@ -39,6 +39,7 @@ void fill(Palace& palace, Source& source, std::uint32_t rows) {
 Answer ask(const Palace& palace, const std::vector<float>& vector, float recall,
            std::uint32_t k = 10, std::string_view kind = {}) {
   Query query;
+  query.lookaside = false;
   query.space = "v";
   query.vector = vector;
   query.target_recall = recall;

@@ -10,6 +10,7 @@
 #include "storage/held_pointer.hpp"
 #include "storage/published_count.hpp"
 #include "storage/run_tail_insert.hpp"
+#include "storage/sequence.hpp"
 #include "tests/sim/sim_atomics.hpp"
 
 namespace aeon::test {
@@ -389,6 +390,33 @@ void insert_keys(Machine& machine) {
   machine.run();
 }
 
+// Two writers, of which one may find the other at work, and readers that copy two words.
+template <typename Atomics>
+void copy_words(Machine& machine) {
+  using Sequence = storage::BasicSequence<Atomics>;
+  Sequence sequence;
+  typename Sequence::Word first{0};
+  typename Sequence::Word second{0};
+  for (int reader = 0; reader < 2; ++reader) {
+    machine.spawn([&] {
+      const auto before = sequence.begin_read();
+      if (!before) return;
+      const std::uint64_t one = Sequence::read(first);
+      const std::uint64_t other = Sequence::read(second);
+      if (sequence.valid(*before) && one != other) machine.fail("a torn copy passes for valid");
+    });
+  }
+  for (std::uint64_t writer = 1; writer <= 2; ++writer) {
+    machine.spawn([&, writer] {
+      if (!sequence.try_begin_write()) return;
+      Sequence::write(first, writer);
+      Sequence::write(second, writer);
+      sequence.end_write();
+    });
+  }
+  machine.run();
+}
+
 using Raised = SimAtomics<true>;
 using Plainly = SimAtomics<false>;
 
@@ -405,6 +433,7 @@ const std::vector<Protocol>& protocols() {
       {"rows", append_rows<Raised>},
       {"snapshot", [](Machine& machine) { snapshot<Raised>(machine, Order::commit_first); }},
       {"run tail", insert_keys<Raised>},
+      {"sequence", copy_words<Raised>},
   };
   return all;
 }
