@@ -124,6 +124,33 @@ Status read_edges(const JsonMember& member, MemoryLine& line) {
   return {};
 }
 
+Status read_mentions(const JsonMember& member, NewMemory& memory) {
+  AEON_ASSIGN(const std::vector<JsonMember> elements, array_of(member));
+  for (const JsonMember& element : elements) {
+    AEON_TRY(take(string_of(element), memory.mentions.emplace_back()));
+  }
+  return {};
+}
+
+// ["subject", "relation", "object"].
+Status read_triple(const JsonMember& element, Triple& triple) {
+  AEON_ASSIGN(const std::vector<JsonMember> parts, array_of(element));
+  if (parts.size() != 3) {
+    return wrong_type(element, "an array of three strings: subject, relation, object");
+  }
+  AEON_TRY(take(string_of(parts[0]), triple.subject));
+  AEON_TRY(take(string_of(parts[1]), triple.relation));
+  return take(string_of(parts[2]), triple.object);
+}
+
+Status read_triples(const JsonMember& member, NewMemory& memory) {
+  AEON_ASSIGN(const std::vector<JsonMember> elements, array_of(member));
+  for (const JsonMember& element : elements) {
+    AEON_TRY(read_triple(element, memory.triples.emplace_back()));
+  }
+  return {};
+}
+
 Status ignore(const JsonMember& /*member*/, MemoryLine& /*line*/) { return {}; }
 
 template <auto Place, auto Reader>
@@ -162,6 +189,9 @@ constexpr Field kFields[] = {
     {"vector", in_memory<read_nameless_vector>},
     {"vectors", in_memory<read_vectors>},
     {"edges", read_edges},
+    {"mentions", in_memory<read_mentions>},
+    {"triples", in_memory<read_triples>},
+    {"find_mentions", into<&NewMemory::find_mentions, bool_of>},
     {"version", ignore},
     {"commit_time", ignore},
 };

@@ -149,6 +149,11 @@ Result<std::string> string_of(const JsonMember& member) {
   return std::string(member.value.as_string());
 }
 
+Result<bool> bool_of(const JsonMember& member) {
+  if (!member.value.is_bool()) return wrong_type(member, "true or false");
+  return member.value.as_bool();
+}
+
 Result<std::uint64_t> unsigned_of(const JsonMember& member) {
   std::uint64_t value = 0;
   const char* end = member.raw.data() + member.raw.size();

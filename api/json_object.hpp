@@ -35,6 +35,7 @@ class JsonObject {
 // The value of a member as the type that the caller needs. Errors: invalid_json (another type),
 // naming the member, and those of the value itself.
 [[nodiscard]] Result<std::string> string_of(const JsonMember& member);
+[[nodiscard]] Result<bool> bool_of(const JsonMember& member);
 [[nodiscard]] Result<std::uint64_t> unsigned_of(const JsonMember& member);
 [[nodiscard]] Result<float> float_of(const JsonMember& member);  // also not_finite
 // RFC 3339 or whole nanoseconds. Also invalid_argument.

@@ -36,6 +36,7 @@ void Draft::Layer::move_into(Layer& other) {
   move_map(versions, other.versions);
   move_map(spaces, other.spaces);
   move_map(edges, other.edges);
+  move_map(edges_in, other.edges_in);
   move_map(next_out, other.next_out);
   move_map(next_in, other.next_in);
   other.payloads.insert(payloads.begin(), payloads.end());
@@ -50,6 +51,7 @@ void Draft::Layer::clear() {
   versions.clear();
   spaces.clear();
   edges.clear();
+  edges_in.clear();
   next_out.clear();
   next_in.clear();
   payloads.clear();
@@ -225,6 +227,8 @@ Status Draft::set_edge(const Edge& edge, bool exists, std::string record) {
   if (std::get<1>(edge) == graph::kNextType) {
     now_.next_out[{std::get<0>(edge), std::get<2>(edge)}] = exists;
     now_.next_in[{std::get<2>(edge), std::get<0>(edge)}] = exists;
+  } else {
+    now_.edges_in[{std::get<2>(edge), std::get<1>(edge), std::get<0>(edge)}] = exists;
   }
   if (const auto at = now_.edges.find(edge); at != now_.edges.end()) {
     at->second.exists = exists;

@@ -63,6 +63,10 @@ class Draft {
   [[nodiscard]] bool space_exists(std::string_view name) const;
   // The other ends of the `next` edges at a memory, ascending.
   [[nodiscard]] Result<std::vector<MemoryId>> line_neighbours(MemoryId id, graph::Way way);
+  // Calls visit(type, other end) -> Result<bool> for the edges at a memory, of one type or (0) of
+  // all, until it says false.
+  template <typename Visit>
+  [[nodiscard]] Status visit_edges(MemoryId id, graph::Way way, std::uint32_t type, Visit&& visit);
   // The key that a memory had which is not visible any more; empty when it had none or its history
   // is gone.
   [[nodiscard]] Result<std::string> last_key(MemoryId id, const VersionState& state);
@@ -121,6 +125,7 @@ class Draft {
     boost::unordered_flat_map<MemoryId, VersionState> versions;
     boost::unordered_flat_map<std::string, std::uint32_t> spaces;
     std::map<Edge, EdgeChange> edges;
+    std::map<Edge, bool> edges_in;  // by to, type, from; those of type `next` are below
     // Which of the edges of type `next` exist: by from and to, and by to and from.
     std::map<std::pair<MemoryId, MemoryId>, bool> next_out;
     std::map<std::pair<MemoryId, MemoryId>, bool> next_in;
@@ -140,5 +145,38 @@ class Draft {
   VersionState found_;
   std::string key_;
 };
+
+template <typename Visit>
+Status Draft::visit_edges(MemoryId id, graph::Way way, std::uint32_t type, Visit&& visit) {
+  std::map<std::pair<std::uint32_t, MemoryId>, bool> changed;
+  const auto add = [&](const auto& edges, auto exists) {
+    for (auto at = edges.lower_bound(Edge(id, type, 0)); at != edges.end(); ++at) {
+      const auto [near, its_type, far] = at->first;
+      if (near != id || (type != 0 && its_type != type)) break;
+      changed[{its_type, far}] = exists(at->second);
+    }
+  };
+  for (const Layer* layer : {&accepted_, &now_}) {
+    if (way == graph::Way::out) {
+      add(layer->edges, [](const EdgeChange& change) { return change.exists; });
+    } else {
+      add(layer->edges_in, [](bool exists) { return exists; });
+    }
+  }
+  graph::EdgeCursor cursor({reading_.view.runs(), reading_.commit}, id, way, type);
+  for (; cursor.valid(); cursor.next()) {
+    const auto edge = std::pair(cursor.edge().type, cursor.other_end());
+    if (changed.contains(edge)) continue;
+    AEON_ASSIGN(const bool more, visit(edge.first, edge.second));
+    if (!more) return {};
+  }
+  AEON_TRY(cursor.status());
+  for (const auto& [edge, exists] : changed) {
+    if (!exists) continue;
+    AEON_ASSIGN(const bool more, visit(edge.first, edge.second));
+    if (!more) return {};
+  }
+  return {};
+}
 
 }  // namespace aeon::engine

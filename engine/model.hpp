@@ -39,6 +39,12 @@ inline constexpr std::size_t kMaxBatchOperations = 4096;
 inline constexpr std::size_t kMaxBatchBytes = 8 << 20;  // of one encoded commit
 inline constexpr std::uint32_t kMaxK = 1000;
 inline constexpr std::size_t kMaxQueryBytes = 256 << 10;  // of a query's text
+inline constexpr std::size_t kMaxMentions = 1024;  // names and triples that a memory gives, each
+
+// Concepts: memories that stand for a name. Each has this kind, the name as its text, and as its
+// key the prefix and the name's words (docs/graph_recall.md). Words and vectors do not find them.
+inline constexpr std::string_view kConceptKind = "concept";
+inline constexpr std::string_view kConceptKeyPrefix = "concept:";
 
 // The embedder that is built in: hashed words and character n-grams. It matches words, not
 // meanings. Its name is the model id of the spaces it fills.
@@ -93,6 +99,14 @@ struct StoredPayload {
   storage::BlobRef place{};  // where it lies
 };
 
+// What a text says of two names. Both are concepts that it mentions, and an edge of the type
+// `relation` leads from one to the other.
+struct Triple {
+  std::string subject{};
+  std::string relation{};
+  std::string object{};
+};
+
 // What to remember. Empty strings mean "none".
 struct NewMemory {
   std::string tenant{};   // empty: the default tenant
@@ -120,6 +134,12 @@ struct NewMemory {
   std::string language{};
   // Embed text with the built-in embedder into the space made for it, unless a vector is given.
   bool embed = true;
+  // Names of concepts that it mentions: a `mentions` edge leads to each, and a concept that is not
+  // there yet is made, in the same commit. A new version mentions what it says and nothing else; a
+  // concept that nothing mentions any more ends with the last memory that did.
+  std::vector<std::string> mentions{};
+  std::vector<Triple> triples{};
+  bool find_mentions = false;  // as well those in the text, by capitals, and the title in metadata
 };
 
 // A memory named before its id is known: either an id, or the n-th remember of the same batch.
@@ -238,6 +258,7 @@ struct Preset {
   float session = 0;  // the session, taken as one text
   float recency = 0;  // of what others nominate: halves with each half_life
   TimeNs half_life = TimeNs{7} * 24 * 3600 * 1'000'000'000;
+  float graph = 0;  // the power of what a walk over concepts brings, see docs/graph_recall.md
   // What an event gains of the scores of the events before and after it in its session.
   float before = 0;
   float after = 0;
@@ -255,11 +276,11 @@ inline constexpr Preset kDialoguePreset{.name = "dialogue",
                                         .after = 0.2F,
                                         .second_before = 0.3F,
                                         .second_after = 0.2F};
-inline constexpr Preset kPassagesPreset{.name = "passages", .b = 0.4F};
+inline constexpr Preset kPassagesPreset{.name = "passages", .b = 0.4F, .graph = 0.5F};
 inline constexpr Preset kCodePreset{.name = "code", .k1 = 1.2F, .b = 0.5F};
 
-enum class Channel : std::uint8_t { words, vector, session, neighbours, recency };
-inline constexpr std::size_t kChannels = 5;
+enum class Channel : std::uint8_t { words, vector, session, neighbours, recency, graph };
+inline constexpr std::size_t kChannels = 6;
 
 // What a channel said of a hit.
 struct ChannelMark {
@@ -348,6 +369,7 @@ struct Answer {
   // of which may have ended, or be refused by their metadata. Else 0.
   std::uint64_t rows_left = 0;
   std::uint64_t postings_scanned = 0;  // of words
+  std::uint64_t edges_walked = 0;      // of the graph
   // For each hit what each Channel said of it, where that was asked for.
   std::vector<std::array<ChannelMark, kChannels>> marks{};
 };

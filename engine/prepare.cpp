@@ -150,6 +150,7 @@ Status prepare_row(const SpaceSpec& spec, std::span<const float> values,
 
 Status prepare_rows(const NewMemory& memory, const KnownSpaces& spaces,
                     std::vector<PreparedRow>& rows) {
+  if (is_concept_key(memory.key)) return {};
   for (const NewVector& vector : memory.vectors) {
     const SpaceSpec* spec = spaces.find(vector.space);
     if (spec == nullptr) {
@@ -176,6 +177,7 @@ Status prepare_words(const NewMemory& memory, MemoryWords& words) {
     return fail(Errc::invalid_argument, fmt::format("no language is named \"{}\"; there are: {}",
                                                     memory.language, language_list()));
   }
+  if (is_concept_key(memory.key)) return {};
   const ContentType type = memory.payload ? memory.payload->content_type : memory.content_type;
   const std::string_view text = memory.payload ? memory.payload->head : memory.content;
   find_words({.text = type == ContentType::text ? text : std::string_view{},
@@ -201,6 +203,7 @@ struct OperationCheck {
   KnownSpaces& spaces;
   std::vector<PreparedRow>& rows;
   MemoryWords& words;
+  PreparedConcepts& concepts;
   Status operator()(const SpaceSpec& spec) const {
     AEON_TRY(check_space(spec));
     return spaces.add(spec);
@@ -211,11 +214,13 @@ struct OperationCheck {
   Status operator()(const NewMemory& memory) const {
     AEON_TRY(check_memory(memory));
     AEON_TRY(prepare_words(memory, words));
+    AEON_TRY(prepare_concepts(memory, concepts));
     return prepare_rows(memory, spaces, rows);
   }
   Status operator()(const Supersede& supersede) const {
     AEON_TRY(check_memory(supersede.next));
     AEON_TRY(prepare_words(supersede.next, words));
+    AEON_TRY(prepare_concepts(supersede.next, concepts));
     return prepare_rows(supersede.next, spaces, rows);
   }
   Status operator()(const Forget&) const { return {}; }
@@ -234,8 +239,10 @@ struct OperationCheck {
 struct RecordSize {
   static constexpr std::size_t kFixed = 96;
   static constexpr std::size_t kLinkBytes = 128;
+  static constexpr std::size_t kConceptBytes = 256;  // with an edge
   const std::vector<PreparedRow>& rows;
   const MemoryWords& words;
+  const PreparedConcepts& concepts;
   std::size_t operator()(const NewMemory& memory) const {
     std::size_t bytes =
         2 * kFixed + memory.content.size() + memory.metadata.size() + 2 * memory.key.size();
@@ -243,6 +250,7 @@ struct RecordSize {
     for (const PreparedRow& row : rows) {
       bytes += kFixed + row.row.codes.size() + row.row.precise.size() + kLinkBytes;
     }
+    bytes += concepts.names.size() * kConceptBytes + concepts.relations.size() * kFixed;
     return bytes;
   }
   std::size_t operator()(const Supersede& supersede) const { return (*this)(supersede.next); }
@@ -315,16 +323,19 @@ Result<PreparedBatch> prepare(Batch batch, const Catalog& catalog, CommitNumber 
   prepared.batch = std::move(batch);
   prepared.rows.resize(prepared.batch.operations().size());
   prepared.words.resize(prepared.batch.operations().size());
+  prepared.concepts.resize(prepared.batch.operations().size());
   prepared.reclaiming = true;
   KnownSpaces spaces(catalog, commit);
   std::size_t index = 0;
   for (const Batch::Operation& operation : prepared.batch.operations()) {
-    AEON_TRY(
-        std::visit(OperationCheck{spaces, prepared.rows[index], prepared.words[index]}, operation));
+    AEON_TRY(std::visit(OperationCheck{spaces, prepared.rows[index], prepared.words[index],
+                                       prepared.concepts[index]},
+                        operation));
     prepared.reclaiming = prepared.reclaiming && (std::holds_alternative<Forget>(operation) ||
                                                   std::holds_alternative<Erase>(operation));
-    prepared.payload_bytes +=
-        std::visit(RecordSize{prepared.rows[index], prepared.words[index]}, operation);
+    prepared.payload_bytes += std::visit(
+        RecordSize{prepared.rows[index], prepared.words[index], prepared.concepts[index]},
+        operation);
     ++index;
   }
   return prepared;

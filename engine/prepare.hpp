@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/catalog.hpp"
+#include "engine/concepts.hpp"
 #include "engine/links.hpp"
 #include "engine/model.hpp"
 #include "engine/row_block.hpp"
@@ -28,7 +29,8 @@ struct PreparedBatch {
   // Rows of the i-th operation (a NewMemory or a Supersede); empty for the others.
   std::vector<std::vector<PreparedRow>> rows;
   std::vector<MemoryWords> words;  // of the i-th operation; empty where it has none
-  std::size_t payload_bytes = 0;   // about what the commit's record takes
+  std::vector<PreparedConcepts> concepts;
+  std::size_t payload_bytes = 0;  // about what the commit's record takes
   // Nothing but forgetting: may use the space that is kept back for a full disk.
   bool reclaiming = false;
 };

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/concept_links.hpp"
+#include "engine/concepts.hpp"
 #include "engine/line.hpp"
 #include "engine/words/document.hpp"
 
@@ -73,9 +75,12 @@ class Resolver {
     }
     if (owner != 0) {
       resolved_.ids.push_back(owner);
-      return write_next_version(owner, memory);
+      AEON_TRY(write_next_version(owner, memory));
+      return mention(owner, tenant, true);
     }
-    return write_new(memory, tenant);
+    AEON_ASSIGN(const MemoryId id, write_new(memory, tenant));
+    resolved_.ids.push_back(id);
+    return mention(id, tenant, false);
   }
 
   Status resolve(const Supersede& supersede) {
@@ -84,7 +89,14 @@ class Resolver {
     if (supersede.expected_version != 0 && supersede.expected_version != state->commit) {
       return conflict(supersede.id, supersede.expected_version, state->commit);
     }
-    return write_next_version(supersede.id, supersede.next);
+    const std::uint32_t tenant = state->tenant;
+    if (is_concept_key(state->key) && !is_concept_key(supersede.next.key)) {
+      return fail(Errc::invalid_key,
+                  fmt::format("memory {} is a concept; give its key \"{}\" with a new version",
+                              supersede.id, state->key));
+    }
+    AEON_TRY(write_next_version(supersede.id, supersede.next));
+    return mention(supersede.id, tenant, true);
   }
 
   Status resolve(const Forget& forget) {
@@ -131,7 +143,93 @@ class Resolver {
     state.erased = erase;
     state.commit = commit_;
     state.rows.clear();
+    const bool had_concepts = !is_concept_key(state.key);
     draft_.set_version(id, std::move(state));
+    return had_concepts ? release_concepts(id, erase) : Status{};
+  }
+
+  // Concepts
+  // ---------------------------------------------------------------------------------------
+
+  Result<ConceptLinks> concept_links() {
+    AEON_ASSIGN(const std::uint32_t mentions,
+                draft_.number_of(NameClass::edge_type, 0, kMentionsType));
+    return ConceptLinks(draft_, mentions);
+  }
+
+  // What the memory of the operation at hand mentions: makes concepts that are not there, and ends
+  // what its version before mentioned and nothing mentions any more.
+  Status mention(MemoryId id, std::uint32_t tenant, bool had_version) {
+    const PreparedConcepts& given = prepared_.concepts[index_];
+    if (given.names.empty() && !had_version) return {};
+    std::vector<MemoryId> concepts;
+    for (const PreparedConcepts::Name& name : given.names) {
+      AEON_ASSIGN(MemoryId owner, draft_.key_owner(tenant, name.key));
+      if (owner == 0) {
+        AEON_ASSIGN(owner, write_concept(name, tenant));
+      }
+      concepts.push_back(owner);
+    }
+    if (had_version) AEON_TRY(drop_mentions(id, concepts));
+    for (const MemoryId end : concepts) AEON_TRY(link(id, std::string(kMentionsType), end));
+    for (const PreparedConcepts::Relation& relation : given.relations) {
+      AEON_TRY(link(concepts[relation.subject], relation.type, concepts[relation.object]));
+    }
+    return {};
+  }
+
+  Result<MemoryId> write_concept(const PreparedConcepts::Name& name, std::uint32_t tenant) {
+    NewMemory memory;
+    memory.kind = kConceptKind;
+    memory.key = name.key;
+    memory.content = name.name;
+    return write_new(memory, tenant);
+  }
+
+  Status link(MemoryId from, const std::string& type, MemoryId to) {
+    AEON_ASSIGN(const std::uint32_t number, name_number(NameClass::edge_type, 0, type));
+    AEON_ASSIGN(const bool exists, draft_.edge_exists(from, number, to));
+    if (exists) return {};
+    std::string record;
+    graph::encode_edge(record, {});
+    return draft_.set_edge({from, number, to}, true, std::move(record));
+  }
+
+  Status drop_mentions(MemoryId id, const std::vector<MemoryId>& kept) {
+    AEON_ASSIGN(ConceptLinks links, concept_links());
+    AEON_ASSIGN(const std::vector<MemoryId> before, links.of(id));
+    if (before.empty()) return {};
+    AEON_ASSIGN(const std::uint32_t mentions,
+                draft_.number_of(NameClass::edge_type, 0, kMentionsType));
+    std::vector<MemoryId> dropped;
+    for (const MemoryId end : before) {
+      if (std::ranges::find(kept, end) != kept.end()) continue;
+      dropped.push_back(end);
+      AEON_TRY(draft_.set_edge({id, mentions, end}, false, {}));
+    }
+    // What the new version states is linked behind this.
+    return end_unsupported(links, before, dropped, id, false);
+  }
+
+  Status release_concepts(MemoryId id, bool erase) {
+    AEON_ASSIGN(ConceptLinks links, concept_links());
+    AEON_ASSIGN(const std::vector<MemoryId> concepts, links.of(id));
+    return end_unsupported(links, concepts, concepts, id, erase);
+  }
+
+  // Of the `concepts` of a memory those among `dropped` may have lost their last mention, and any
+  // relation its last support.
+  Status end_unsupported(ConceptLinks& links, const std::vector<MemoryId>& concepts,
+                         const std::vector<MemoryId>& dropped, MemoryId except, bool erase) {
+    AEON_ASSIGN(const std::vector<Draft::Edge> gone, links.unsupported(concepts, except));
+    for (const Draft::Edge& edge : gone) AEON_TRY(draft_.set_edge(edge, false, {}));
+    for (const MemoryId id : dropped) {
+      if (draft_.touched(id)) continue;
+      AEON_ASSIGN(const VersionState* state, draft_.version(id));
+      if (state == nullptr || (!state->visible && (!erase || state->erased))) continue;
+      AEON_ASSIGN(const bool mentioned, links.is_mentioned(id, except));
+      if (!mentioned) AEON_TRY(end_memory(id, erase));
+    }
     return {};
   }
 
@@ -165,7 +263,7 @@ class Resolver {
 
   // Writing ------------------------------------------------------------------------------------
 
-  Status write_new(const NewMemory& memory, std::uint32_t tenant) {
+  Result<MemoryId> write_new(const NewMemory& memory, std::uint32_t tenant) {
     Counters& counters = draft_.counters();
     if (memory.wanted_id != 0 && memory.wanted_id < counters.next_id) {
       return fail(Errc::already_exists,
@@ -186,10 +284,10 @@ class Resolver {
     operation.is_new = true;
     operation.enters_line = session != 0;
     AEON_TRY(write_version(memory, operation, std::move(state)));
-    resolved_.ids.push_back(id);
     if (!memory.key.empty()) draft_.set_key(tenant, memory.key, id);
     ++counters.memories;
-    return session == 0 ? Status{} : append_to_line(tenant, session, id);
+    if (session != 0) AEON_TRY(append_to_line(tenant, session, id));
+    return id;
   }
 
   Status append_to_line(std::uint32_t tenant, std::uint32_t session, MemoryId id) {
@@ -251,11 +349,19 @@ class Resolver {
     record.importance = memory.importance;
     record.key = state.key;
     record.metadata = memory.metadata;
-    for (const PreparedRow& row : prepared_.rows[index_]) {
+    // A concept is written beside the operation at hand, whose rows and words are another memory's.
+    static const std::vector<PreparedRow> no_rows;
+    static const MemoryWords no_words;
+    const bool is_concept = is_concept_key(state.key);
+    const std::vector<PreparedRow>& rows = is_concept ? no_rows : prepared_.rows[index_];
+    for (const PreparedRow& row : rows) {
       AEON_ASSIGN(const RowName name, next_row(row.space));
       record.rows.push_back(name);
     }
-    AEON_ASSIGN(const MemoryWords* const found, words_of(memory, record.session));
+    const MemoryWords* found = &no_words;
+    if (!is_concept) {
+      AEON_ASSIGN(found, words_of(memory, record.session));
+    }
     const MemoryWords& words = *found;
     if (!words.empty()) {
       AEON_ASSIGN(record.document, next_document(state.tenant, words));
@@ -265,7 +371,7 @@ class Resolver {
         !operation.is_new && record.session != 0 && operation.old_time != record.event_time;
     writer_.version(operation, record);
     for (std::size_t i = 0; i < record.rows.size(); ++i) {
-      const PreparedRow& row = prepared_.rows[index_][i];
+      const PreparedRow& row = rows[i];
       writer_.row({record.rows[i], row.row.data()});
       write_links(record.rows[i], row);
     }
@@ -465,6 +571,7 @@ class Resolver {
   }
 
   static constexpr MemoryId kLastId = MemoryId{1} << 62;
+  static constexpr std::string_view kMentionsType = "mentions";
 
   const PreparedBatch& prepared_;
   const CommitNumber commit_;

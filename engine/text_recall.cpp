@@ -8,6 +8,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include "engine/filter.hpp"
+#include "engine/graph_channel.hpp"
 #include "engine/node_filter.hpp"
 #include "engine/prepare.hpp"
 #include "engine/words/neighbours.hpp"
@@ -18,6 +19,10 @@ namespace aeon::engine {
 namespace {
 
 constexpr std::uint32_t kNoDocument = UINT32_MAX;
+// What the factors of words and graph are lifted by, so that neither rules out what it does not
+// bring: of the common scale, and of a walker's rank.
+constexpr float kWordsFloor = 0.2F;
+constexpr float kGraphFloor = 1e-4F;
 
 struct Candidate {
   MemoryId id = 0;
@@ -44,6 +49,7 @@ struct Scratch {
     places.reserve(kUsual);
     order.reserve(kUsual);
     words.hits.reserve(kMaxK);
+    walked.hits.reserve(kUsual);
     vectors.hits.reserve(kMaxK);
     version.record.rows.reserve(kMaxSpaces + 1);
   }
@@ -52,6 +58,8 @@ struct Scratch {
   WordAnswer words;
   Answer vectors;
   SessionScores sessions;
+  GraphChannel graph;
+  GraphAnswer walked;
   std::vector<Candidate> candidates;
   boost::unordered_flat_map<MemoryId, std::uint32_t> places;  // id -> candidate
   std::vector<std::uint32_t> order;
@@ -72,10 +80,17 @@ class Recall {
 
   Status run(Answer& answer) {
     parse_word_query(recall_.text, recall_.language, scratch_.query);
+    scratch_.walked.hits.clear();
+    scratch_.walked.edges = 0;
+    scratch_.walked.complete = true;
+    if (preset_.graph > 0) {
+      AEON_ASSIGN(walks_, GraphChannel::has_concepts(reading_));
+    }
     if (plain()) return by_words_alone(answer);
     nominated_ = std::max(recall_.words.k, std::min(preset_.candidates, kMaxK));
     AEON_TRY(ask_words(nominated_));
     AEON_TRY(ask_vector());
+    AEON_TRY(ask_graph());
     if (needs_lines()) add_neighbours();
     rate_sessions();
     rate_recency();
@@ -93,7 +108,7 @@ class Recall {
   // One channel needs no fusion: its scores are the answer's.
   [[nodiscard]] bool plain() const {
     const bool vector = recall_.vector != nullptr && preset_.vector > 0;
-    return !vector && !gains() && preset_.session == 0 && preset_.recency == 0 &&
+    return !vector && !walks_ && !gains() && preset_.session == 0 && preset_.recency == 0 &&
            preset_.fusion == Fusion::weighted;
   }
 
@@ -166,6 +181,31 @@ class Recall {
     return {};
   }
 
+  // What came by words or vector is rated as well where it is not among the best of the graph.
+  Status ask_graph() {
+    if (!walks_) return {};
+    const GraphQuery query{.text = recall_.text,
+                           .query = &scratch_.query,
+                           .terms = &scratch_.terms,
+                           .best = scratch_.words.hits,
+                           .tenant = recall_.words.tenant};
+    AEON_TRY(scratch_.graph.walk(reading_, query, scratch_.walked));
+    partial_ = partial_ || scratch_.walked.partial;
+    const bool only_known = has_demands();
+    std::uint32_t rank = 0;
+    for (const GraphHit& hit : scratch_.walked.hits) {
+      const bool is_new = !scratch_.places.contains(hit.id);
+      if (is_new && (only_known || rank >= nominated_ || !matches(hit.node))) continue;
+      Candidate& candidate = candidate_of(hit.id, hit.node.born);
+      candidate.mark(Channel::graph) = {++rank, hit.score};
+      candidate.document = hit.node.document;
+      candidate.session = hit.node.session;
+      candidate.time = hit.node.time;
+      if (is_new) candidate.checked = recall_.words.filter == nullptr;
+    }
+    return {};
+  }
+
   // Where the vector brought a memory, its document, session and time are looked up.
   Status place(Candidate& candidate) {
     if (candidate.document != kNoDocument) return {};
@@ -231,7 +271,7 @@ class Recall {
     candidate.mark(Channel::neighbours).score += amount;
   }
 
-  [[nodiscard]] bool matches(const Document& document) const {
+  [[nodiscard]] bool matches(const auto& document) const {
     const WordSearch& search = recall_.words;
     return (search.session == 0 || document.session == search.session) &&
            (search.kind == 0 || document.kind == search.kind) && document.time >= search.since &&
@@ -283,6 +323,8 @@ class Recall {
     rank(Channel::session);
     rank(Channel::recency);
     const float best_session = std::max(scratch_.sessions.best(), 1e-6F);
+    const float graph = preset_.graph * scratch_.walked.trust;
+    const float best_rank = scratch_.walked.hits.empty() ? 0 : scratch_.walked.hits.front().score;
     for (Candidate& candidate : scratch_.candidates) {
       if (preset_.fusion == Fusion::weighted) {
         candidate.total = candidate.base + candidate.mark(Channel::neighbours).score +
@@ -290,6 +332,11 @@ class Recall {
         if (preset_.session > 0) {
           candidate.total +=
               preset_.session * candidate.mark(Channel::session).score / best_session;
+        }
+        if (best_rank > 0) {
+          const float share =
+              (candidate.mark(Channel::graph).score + kGraphFloor) / (best_rank + kGraphFloor);
+          candidate.total = (candidate.total + kWordsFloor) * std::pow(share, graph);
         }
         continue;
       }
@@ -304,6 +351,7 @@ class Recall {
       add(Channel::session, preset_.session);
       add(Channel::neighbours, preset_.before);
       add(Channel::recency, preset_.recency);
+      add(Channel::graph, graph);
     }
   }
 
@@ -330,7 +378,8 @@ class Recall {
       answer.hits.push_back({candidate.id, candidate.born, candidate.total});
       if (recall_.explain) answer.marks.push_back(candidate.marks);
     }
-    answer.exact = !partial_ && (recall_.vector == nullptr || scratch_.vectors.exact);
+    answer.exact = !partial_ && scratch_.walked.complete &&
+                   (recall_.vector == nullptr || scratch_.vectors.exact);
     finish(answer);
     return {};
   }
@@ -388,6 +437,7 @@ class Recall {
     answer.rows_scanned = vector ? scratch_.vectors.rows_scanned : 0;
     answer.rows_left = vector ? scratch_.vectors.rows_left : 0;
     answer.postings_scanned = scratch_.words.postings;
+    answer.edges_walked = scratch_.walked.edges;
   }
 
   const Reading& reading_;
@@ -396,6 +446,7 @@ class Recall {
   Scratch& scratch_;
   std::uint32_t nominated_ = 0;
   bool partial_ = false;
+  bool walks_ = false;  // over the graph
 };
 
 }  // namespace
@@ -416,10 +467,10 @@ Status check_preset(const Preset& preset) {
                 fmt::format("preset \"{}\": a weight is not within 0..1000000", preset.name));
   }
   if (!within(preset.k1, 100) || !within(preset.b, 1) || !within(preset.rank_constant, kMost) ||
-      preset.half_life <= 0) {
+      !within(preset.graph, 16) || preset.half_life <= 0) {
     return fail(Errc::invalid_argument,
-                fmt::format("preset \"{}\": k1 must be within 0..100, b within 0..1, the rank "
-                            "constant within 0..1000000 and the half-life above 0",
+                fmt::format("preset \"{}\": k1 must be within 0..100, b within 0..1, graph within "
+                            "0..16, the rank constant within 0..1000000 and the half-life above 0",
                             preset.name));
   }
   if (preset.fusion != Fusion::weighted && preset.fusion != Fusion::reciprocal_rank) {

@@ -7,8 +7,10 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <unordered_map>
+#include <utility>
 #include <vector>
+
+#include <boost/unordered/unordered_flat_map.hpp>
 
 #include "storage/result.hpp"
 
@@ -72,9 +74,18 @@ class MetNodes {
   }
   [[nodiscard]] std::uint64_t id(std::uint32_t number) const noexcept { return ids_[number]; }
   [[nodiscard]] std::size_t size() const noexcept { return ids_.size(); }
+  void reserve(std::size_t nodes) {
+    numbers_.reserve(nodes);
+    ids_.reserve(nodes);
+  }
+  // Keeps the memory.
+  void clear() noexcept {
+    numbers_.clear();
+    ids_.clear();
+  }
 
  private:
-  std::unordered_map<std::uint64_t, std::uint32_t> numbers_;
+  boost::unordered_flat_map<std::uint64_t, std::uint32_t> numbers_;
   std::vector<std::uint64_t> ids_;
 };
 

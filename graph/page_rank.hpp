@@ -35,6 +35,67 @@ struct RankSettings {
   double error = 1e-4;    // above 0
 };
 
+// Where a walker starts, and how likely.
+struct RankSeed {
+  std::uint64_t id = 0;
+  double share = 0;  // above 0; those of all seeds add up to 1
+};
+
+// Holds the nodes of a walk; once warm another walk of that size allocates nothing. Not
+// thread-safe.
+class PageRank {
+ public:
+  PageRank();
+
+  // Walks from the seeds, which are not empty and distinct. Errors: those of the graph.
+  [[nodiscard]] Status run(Adjacency& graph, std::span<const RankSeed> seeds,
+                           const RankSettings& settings, WalkBudget& budget);
+
+  // The nodes that were met, in that order, the seeds first.
+  [[nodiscard]] std::size_t size() const noexcept { return nodes_.size(); }
+  [[nodiscard]] std::uint64_t id(std::size_t node) const noexcept {
+    return met_.id(static_cast<std::uint32_t>(node));
+  }
+  [[nodiscard]] double rank(std::size_t node) const noexcept { return nodes_[node].estimate; }
+  // What of the rank came along edges: without the walker who is there because he starts there.
+  [[nodiscard]] double arrived(std::size_t node) const noexcept;
+  [[nodiscard]] double residual() const noexcept;
+
+ private:
+  // A node's edges are read once, however often it is pushed.
+  struct Node {
+    double estimate = 0;
+    double residual = 0;
+    double weight = 0;        // of all its edges
+    std::uint64_t cost = 0;   // edges looked at to know them, those left out included
+    std::uint32_t first = 0;  // of its edges in edges_
+    std::uint32_t count = 0;
+    bool known = false;
+    bool queued = false;
+  };
+  struct NumberedEdge {
+    std::uint32_t to = 0;
+    double weight = 0;
+  };
+
+  [[nodiscard]] bool is_due(const Node& node) const noexcept;
+  std::uint32_t meet(std::uint64_t id);
+  void enqueue(std::uint32_t number);
+  std::uint32_t dequeue();
+  Status read_edges(Adjacency& graph, std::uint32_t number, WalkBudget& budget);
+  void push(std::uint32_t number);
+  void give(std::uint32_t number, double amount);
+
+  RankSettings settings_;
+  MetNodes met_;
+  std::vector<Node> nodes_;
+  std::vector<double> shares_;  // of the seeds, which are the first nodes
+  std::vector<NumberedEdge> edges_;
+  std::vector<std::uint32_t> queue_;  // from head_ on
+  std::size_t head_ = 0;
+  std::vector<WalkEdge> leaving_;
+};
+
 // Appends every node with an estimate above 0, in the order they were met. `seeds` are not empty
 // and distinct; each begins with the same share. Returns the residual.
 [[nodiscard]] Result<double> page_rank(Adjacency& graph, std::span<const std::uint64_t> seeds,

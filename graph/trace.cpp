@@ -4,14 +4,15 @@
 
 namespace aeon::graph {
 
-EdgeCursor::EdgeCursor(const Instant& instant, std::uint64_t node, Way way, std::uint32_t type)
-    : cursor_(instant.runs, instant.commit), way_(way) {
-  std::string prefix;
+void EdgeCursor::reset(const Instant& instant, std::uint64_t node, Way way, std::uint32_t type) {
+  cursor_.reset(instant.runs, instant.commit);
+  way_ = way;
+  malformed_ = false;
   auto key = storage::begin_key(
-      prefix, way == Way::out ? storage::Table::edges_out : storage::Table::edges_in);
+      prefix_, way == Way::out ? storage::Table::edges_out : storage::Table::edges_in);
   key.u64(node);
   if (type != 0) key.u32(type);
-  cursor_.seek(prefix);
+  cursor_.seek(prefix_);
   settle();
 }
 

@@ -39,8 +39,12 @@ enum class Way : std::uint8_t { out, in };
 // Edges at a node, by type then other end. Thread-confined; the instant must outlive it.
 class EdgeCursor {
  public:
-  // `type` 0: all types.
-  EdgeCursor(const Instant& instant, std::uint64_t node, Way way, std::uint32_t type);
+  EdgeCursor() = default;
+  EdgeCursor(const Instant& instant, std::uint64_t node, Way way, std::uint32_t type) {
+    reset(instant, node, way, type);
+  }
+  // `type` 0: all types. Keeps its buffers, so warm use allocates nothing.
+  void reset(const Instant& instant, std::uint64_t node, Way way, std::uint32_t type);
   [[nodiscard]] bool valid() const noexcept { return valid_; }
   [[nodiscard]] const FoundEdge& edge() const noexcept { return edge_; }
   [[nodiscard]] std::uint64_t other_end() const noexcept {
@@ -52,7 +56,8 @@ class EdgeCursor {
  private:
   void settle();
   storage::VisibleCursor cursor_;
-  const Way way_;
+  std::string prefix_;
+  Way way_ = Way::out;
   FoundEdge edge_;
   bool valid_ = false;
   bool malformed_ = false;

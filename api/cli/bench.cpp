@@ -173,6 +173,10 @@ void add_recall_bench(CLI::App& bench, Chosen& chosen, const std::shared_ptr<Opt
   command->add_option("--dir", recall.directory, "where to make a palace for the time being");
   if (name == "dialogue") {
     command->add_flag("--one-store", recall.one_store, "all conversations in one tenant");
+  } else {
+    command->add_option("--graph", recall.graph, "what links passages: with triples mentions, too")
+        ->check(CLI::IsMember({"triples", "mentions", "none"}))
+        ->option_text("triples|mentions|none");
   }
   command->callback([&chosen, options, run] {
     chosen.run = [&chosen, options, run] {

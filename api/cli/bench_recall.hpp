@@ -17,9 +17,10 @@ namespace aeon::cli {
 
 struct RecallBench {
   std::string file;
-  std::string directory;   // where to make a palace; empty: the system's for temporary files
-  bool one_store = false;  // all conversations in one tenant, instead of one each
-  bool settle = true;      // checkpoint before asking
+  std::string directory;          // where to make a palace; empty: the system's for temporary files
+  bool one_store = false;         // all conversations in one tenant, instead of one each
+  bool settle = true;             // checkpoint before asking
+  std::string graph = "triples";  // passages: what links them: triples, mentions or none
 };
 
 struct Question {

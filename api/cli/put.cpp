@@ -18,7 +18,9 @@ constexpr const char* kFields =
     "Fields of a line: text | bytes (base64), key, tenant, session, kind, time, valid_from, "
     "valid_to, expires (RFC 3339 or ns), importance, metadata {}, vector [..] with model, vectors "
     "{SPACE: [..]}, mode (upsert, if_absent, if_version) with expected_version, edges [{to: ID | "
-    "{key: ..}, type, weight, valid_from, valid_to}].";
+    "{key: ..}, type, weight, valid_from, valid_to}], mentions [NAME], triples [[SUBJECT, "
+    "RELATION, "
+    "OBJECT]], find_mentions.";
 
 struct Options {
   std::string directory;
@@ -26,6 +28,7 @@ struct Options {
   std::vector<std::string> text;
   std::string tenant;
   std::string session;
+  bool mentions = false;
   PutOptions put;
 };
 
@@ -42,6 +45,7 @@ Status put_lines(const Options& options, PutBatch& batch) {
     api::MemoryLine line;
     line.memory.tenant = options.tenant;
     line.memory.session = options.session;
+    line.memory.find_mentions = options.mentions;
     Status parsed;
     if (!more) {
       parsed = std::unexpected(more.error());
@@ -82,7 +86,7 @@ int run(const Chosen& chosen, const Options& options) {
   auto palace = Palace::open(options.directory);
   if (!palace) return report(chosen, palace.error());
   PutBatch batch(*palace, options.put);
-  const TextSource source{options.text, options.tenant, options.session};
+  const TextSource source{options.text, options.tenant, options.session, options.mentions};
   std::uint64_t skipped_files = 0;
   const Status status = options.text.empty() ? put_lines(options, batch)
                                              : put_text(*palace, source, batch, skipped_files);
@@ -120,6 +124,8 @@ void add_put(CLI::App& app, Chosen& chosen) {
       ->check(CLI::Range(std::size_t{1}, std::size_t{1024}));
   command->add_option("--tenant", options->tenant, "of lines that name none");
   command->add_option("--session", options->session, "of lines that name none");
+  command->add_flag("--mentions", options->mentions,
+                    "link memories to the names in their texts and titles (docs/graph_recall.md)");
   command->callback(
       [&chosen, options] { chosen.run = [&chosen, options] { return run(chosen, *options); }; });
 }

@@ -40,6 +40,7 @@ api::MemoryLine memory_of(const TextSource& source, const Cut& cut, std::size_t 
   line.memory.tenant = source.tenant;
   line.memory.session = source.session.empty() ? cut.name : source.session;
   line.memory.kind = "passage";
+  line.memory.find_mentions = source.mentions;
   line.memory.key = fmt::format("{}#{}", cut.name, index);
   line.memory.content = passage.text;
   line.memory.metadata = std::move(metadata).finish();

@@ -11,7 +11,8 @@ namespace aeon::cli {
 struct TextSource {
   std::vector<std::string> paths;  // files and folders
   std::string tenant;
-  std::string session;  // empty: the file's name
+  std::string session;    // empty: the file's name
+  bool mentions = false;  // find the names in the passages
 };
 
 // Stores the passages of every text file: kind "passage", session and metadata by file, key

@@ -158,8 +158,8 @@ Result<std::vector<Outcome>> recall(const Snapshot& snapshot, const Options& opt
 }
 
 // By Channel.
-constexpr std::array<const char*, kChannels> kChannelNames = {"words", "vector", "session",
-                                                              "neighbours", "recency"};
+constexpr std::array<const char*, kChannels> kChannelNames = {"words",      "vector",  "session",
+                                                              "neighbours", "recency", "graph"};
 
 // What each channel said of a hit; empty where nobody asked.
 std::string marks_json(const Answer& answer, std::size_t i) {

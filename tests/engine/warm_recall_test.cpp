@@ -62,3 +62,27 @@ TEST_CASE("a warm recall allocates nothing") {
   CHECK(answers.back().hits.size() == 20);
   CHECK(made_by_batches == 0);
 }
+
+TEST_CASE("a warm recall over the graph allocates nothing") {
+  const test::TempDirectory scratch;
+  auto palace = Palace::create(scratch.path() + "/palace", {}, {.background = false});
+  REQUIRE(palace.has_value());
+  for (int i = 0; i < 1000; ++i) {
+    Batch batch;
+    NewMemory memory;
+    memory.content = fmt::format("place {} lies by river {}", i, i % 50);
+    memory.mentions = {fmt::format("place {}", i), fmt::format("river {}", i % 50),
+                       fmt::format("place {}", i / 2)};
+    batch.remember(std::move(memory));
+    REQUIRE(palace->commit(std::move(batch), Durability::none).has_value());
+    if (i == 300 || i == 600) REQUIRE(palace->checkpoint().has_value());
+  }
+  const Query query{.text = "what lies by place 7 and by river 17", .preset = kPassagesPreset};
+  Answer answer;
+  for (int i = 0; i < 10; ++i) REQUIRE(palace->recall(query, answer).has_value());
+  const std::uint64_t before = test::allocations();
+  for (int i = 0; i < 50; ++i) (void)palace->recall(query, answer);
+  const std::uint64_t made = test::allocations() - before;
+  CHECK(answer.edges_walked > 10);
+  CHECK(made == 0);
+}

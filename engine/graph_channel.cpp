@@ -1,0 +1,205 @@
+#include "engine/graph_channel.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/concepts.hpp"
+
+namespace aeon::engine {
+
+namespace {
+
+constexpr std::size_t kUsualNodes = 4096;
+
+}  // namespace
+
+// The graph ------------------------------------------------------------------------------------
+
+// Once: to reserve again would give a larger table back.
+ConceptGraph::ConceptGraph() { nodes_.reserve(kUsualNodes); }
+
+void ConceptGraph::begin(const Reading& reading) {
+  reading_ = &reading;
+  nodes_.clear();
+  damaged_ = false;
+}
+
+const ConceptGraph::Node& ConceptGraph::node(MemoryId id) {
+  const auto [at, added] = nodes_.try_emplace(id);
+  Node& node = at->second;
+  if (!added) return node;
+  const Result<bool> visible = reading_->try_version(id, version_);
+  if (!visible) {
+    damaged_ = true;
+    return node;
+  }
+  const VersionRecord& record = version_.record;
+  node.visible = *visible;
+  node.has_document = *visible && record.document && record.document->words != 0;
+  node.document = node.has_document ? record.document->number : 0;
+  node.session = record.session;
+  node.kind = record.kind;
+  node.born = version_.commit;
+  node.time = record.event_time;
+  return node;
+}
+
+Result<bool> ConceptGraph::leaving(std::uint64_t node, std::uint64_t most,
+                                   std::vector<graph::WalkEdge>& edges, std::uint64_t& touched) {
+  edges.clear();
+  return add_edges(node, graph::Way::out, most, edges, touched) &&
+         add_edges(node, graph::Way::in, most, edges, touched);
+}
+
+bool ConceptGraph::add_edges(std::uint64_t node, graph::Way way, std::uint64_t& most,
+                             std::vector<graph::WalkEdge>& edges, std::uint64_t& touched) {
+  cursor_.reset({reading_->view.runs(), reading_->commit}, node, way, 0);
+  for (; cursor_.valid(); cursor_.next()) {
+    if (most == 0) return false;
+    --most;
+    ++touched;
+    const graph::FoundEdge& edge = cursor_.edge();
+    if (edge.type == graph::kNextType || !(edge.record.weight > 0)) continue;
+    const MemoryId end = cursor_.other_end();
+    if (this->node(end).visible) edges.push_back({end, edge.record.weight});
+  }
+  if (!cursor_.status()) damaged_ = true;
+  return true;
+}
+
+// The channel ----------------------------------------------------------------------------------
+
+GraphChannel::GraphChannel() {
+  words_.reserve(kMostSeedWords);
+  found_.reserve(kMostSeedWords);
+  seeds_.reserve(kMostSeedWords + kGraphPassages);
+  edges_.reserve(kCountedEdges);
+  key_.reserve(kMaxKeyBytes);
+}
+
+Result<bool> GraphChannel::has_concepts(const Reading& reading) {
+  AEON_ASSIGN(const std::uint32_t kind, reading.number_of(NameClass::kind, 0, kConceptKind));
+  return kind != 0;
+}
+
+Status GraphChannel::walk(const Reading& reading, const GraphQuery& query, GraphAnswer& answer) {
+  answer.hits.clear();
+  answer.edges = 0;
+  answer.trust = 0;
+  answer.complete = true;
+  AEON_ASSIGN(const WordCounts counts, reading.word_counts(query.tenant));
+  graph_.begin(reading);
+  seeds_.clear();
+  counted_ = 0;
+  find_words(query, static_cast<double>(counts.documents));
+  AEON_TRY(find_names(reading, query));
+  answer.partial = graph_.damaged();
+  answer.edges = counted_;
+  if (seeds_.empty()) return {};
+  double weights = 0;
+  for (const graph::RankSeed& seed : seeds_) weights += seed.share;
+  for (graph::RankSeed& seed : seeds_) seed.share /= weights;
+  const double squared = weights * weights;
+  answer.trust = static_cast<float>(squared / (squared + kHalfTrust * kHalfTrust));
+  add_passages(query);
+  graph::WalkBudget budget(kMostGraphEdges);
+  AEON_TRY(rank_.run(graph_, seeds_, {kGraphRestart, kGraphError}, budget));
+  for (std::size_t i = 0; i < rank_.size(); ++i) {
+    const double arrived = rank_.arrived(i);
+    if (arrived <= 0) continue;
+    const ConceptGraph::Node& node = graph_.node(rank_.id(i));
+    if (!node.has_document) continue;
+    answer.hits.push_back({rank_.id(i), static_cast<float>(arrived), node});
+  }
+  std::ranges::sort(answer.hits, [](const GraphHit& a, const GraphHit& b) {
+    return a.score != b.score ? a.score > b.score : a.id < b.id;
+  });
+  answer.edges = counted_ + budget.touched();
+  answer.complete = budget.complete();
+  answer.partial = graph_.damaged();
+  return {};
+}
+
+void GraphChannel::find_words(const GraphQuery& query, double documents) {
+  list_.clear();
+  names_.clear();
+  words_.clear();
+  analyzer_.analyse(query.text, Language::none, list_);
+  for (const WordList::Word& word : list_.words) {
+    if (!word.whole || word.single) continue;
+    if (words_.size() == kMostSeedWords) break;
+    if (!names_.empty()) names_.push_back(' ');
+    Word& added = words_.emplace_back();
+    added.begin = static_cast<std::uint32_t>(names_.size());
+    names_.append(list_.term(word));
+    added.end = static_cast<std::uint32_t>(names_.size());
+    added.idf = idf_of(query, list_.term(word), documents);
+  }
+}
+
+// As a part of what a word of one document has at most; 0 for a word that the search did not look
+// for.
+double GraphChannel::idf_of(const GraphQuery& query, std::string_view word, double documents) {
+  stem_.clear();
+  analyzer_.analyse(word, query.query->language, stem_);
+  if (stem_.words.empty()) return 0;
+  const std::string_view stem = stem_.term(stem_.words.front());
+  for (const WordTerms::Term& term : query.terms->terms()) {
+    const WordQuery::Clause& clause = query.query->clauses[term.clause];
+    if (clause.prefix || query.query->text(clause.begin, clause.length) != stem) continue;
+    const auto with = static_cast<double>(term.documents);
+    const double idf = std::log1p(std::max(0.0, documents - with + 0.5) / (with + 0.5));
+    return idf / std::log1p(std::max(1.0, documents));
+  }
+  return 0;
+}
+
+// Longer names first, so that those inside them can be told.
+Status GraphChannel::find_names(const Reading& reading, const GraphQuery& query) {
+  found_.clear();
+  for (std::size_t length = std::min(kMostNameWords, words_.size()); length > 0; --length) {
+    for (std::size_t first = 0; first + length <= words_.size(); ++first) {
+      const std::size_t last = first + length - 1;
+      const bool inside = std::ranges::any_of(
+          found_, [&](const Span& span) { return span.first <= first && last <= span.last; });
+      if (inside) continue;
+      double idf = 0;
+      for (std::size_t i = first; i <= last; ++i) idf += words_[i].idf;
+      if (idf <= 0) continue;
+      key_.assign(kConceptKeyPrefix);
+      key_.append(names_, words_[first].begin, words_[last].end - words_[first].begin);
+      AEON_ASSIGN(const MemoryId id, reading.key_owner(query.tenant, key_));
+      if (id == 0 || !graph_.node(id).visible) continue;
+      found_.push_back({first, last});
+      add_name(id, idf);
+    }
+  }
+  return {};
+}
+
+void GraphChannel::add_name(MemoryId id, double idf) {
+  const auto same = [id](const graph::RankSeed& seed) { return seed.id == id; };
+  if (std::ranges::any_of(seeds_, same)) return;
+  std::uint64_t edges = 0;
+  (void)graph_.leaving(id, kCountedEdges, edges_, edges);
+  counted_ += edges;
+  const auto holds = [this](const graph::WalkEdge& edge) {
+    return graph_.node(edge.to).has_document;
+  };
+  const auto holding = std::max<std::ptrdiff_t>(1, std::ranges::count_if(edges_, holds));
+  const double weight = idf * idf * idf / static_cast<double>(holding);
+  if (weight >= kLeastWeight) seeds_.push_back({id, weight});
+}
+
+void GraphChannel::add_passages(const GraphQuery& query) {
+  const std::size_t count = std::min(kGraphPassages, query.best.size());
+  for (const WordHit& hit : query.best.first(count)) {
+    if (hit.score <= 0) continue;
+    seeds_.push_back({hit.id, kPassageShare * hit.score / query.best.front().score});
+  }
+  double sum = 0;
+  for (const graph::RankSeed& seed : seeds_) sum += seed.share;
+  for (graph::RankSeed& seed : seeds_) seed.share /= sum;
+}
+
+}  // namespace aeon::engine
