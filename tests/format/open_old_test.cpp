@@ -2,6 +2,7 @@
 // them without a change, and goes on writing to them. golden/README.md tells what each one holds.
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -289,41 +290,122 @@ TEST_CASE("a palace of format version 3 is read without a change, and written on
   CHECK(palace.verify().value().damage.empty());
 }
 
-// Not run by itself: AEON_GOLDEN_OUT=DIR open_old_test "[.make]" wrote `v3`, once.
-TEST_CASE("make the palace of format version 3", "[.make]") {
+namespace {
+
+// The palace of `v4`: twelve pages, of which the second was revised and the fifth forgotten, eight
+// of them settled.
+NewMemory page(unsigned number) {
+  NewMemory memory;
+  memory.content = number % 3 == 0 ? "Ada Lovelace wrote notes" : "the engine weaves patterns";
+  memory.find_mentions = number % 3 == 0;
+  memory.metadata = std::string("{\"page\":") + std::to_string(number) + ",\"tags\":[\"" +
+                    (number % 2 == 0 ? "even" : "odd") + "\",7],\"long\":\"" +
+                    std::string(80, 'x') + "\"}";
+  if (number % 4 == 0) memory.session = "reading";
+  if (number % 6 == 0) memory.kind = "note";
+  memory.vectors.push_back({.space = "v", .values = wave(number), .model = "waves"});
+  return memory;
+}
+
+std::vector<MemoryId> pages_where(const Snapshot& snapshot, const char* filter,
+                                  std::string_view session, std::string_view kind) {
+  const std::vector<float> vector = wave(1);
+  Query query;
+  query.space = "v";
+  query.model = "waves";
+  query.vector = vector;
+  query.filter = filter;
+  query.session = session;
+  query.kind = kind;
+  query.k = 100;
+  Answer answer;
+  REQUIRE(snapshot.recall(query, answer).has_value());
+  CHECK(answer.exact);
+  std::vector<MemoryId> pages;
+  Memory memory;
+  for (const Hit& hit : answer.hits) {
+    REQUIRE(snapshot.get(hit.id, memory).has_value());
+    pages.push_back(std::stoul(memory.key));
+  }
+  std::ranges::sort(pages);
+  return pages;
+}
+
+void check_fourth(const Snapshot& snapshot) {
+  using Pages = std::vector<MemoryId>;
+  CHECK(pages_where(snapshot, R"({"page":{">=":3,"<":8}})", "", "") == Pages{3, 4, 6, 7});
+  CHECK(pages_where(snapshot, R"({"tags":{"contains":"even"}})", "", "") == Pages{0, 4, 6, 8, 10});
+  CHECK(pages_where(snapshot, R"({"revised":true})", "", "") == Pages{2});
+  CHECK(pages_where(snapshot, "", "reading", "") == Pages{0, 4, 8});
+  CHECK(pages_where(snapshot, "", "", "note") == Pages{0, 6});
+  CHECK(pages_where(snapshot, R"({"long":{"contains":"xx"},"page":{"in":[7,9]}})", "", "") ==
+        Pages{7, 9});
+  const auto ada = snapshot.find_key("", "concept:ada lovelace");
+  REQUIRE(ada.has_value());
+  std::vector<Edge> edges;
+  REQUIRE(snapshot.neighbours(*ada, Direction::in, "mentions", 9, edges).has_value());
+  CHECK(edges.size() == 4);
+}
+
+}  // namespace
+
+TEST_CASE("a palace of format version 4 is read without a change, and written on") {
+  const auto before = files_of(kGolden + "/v4");
+  REQUIRE(before.size() >= 3);
+  {
+    OpenOptions options;
+    options.read_only = true;
+    auto palace = Palace::open(kGolden + "/v4", options);
+    REQUIRE(palace.has_value());
+    check_fourth(palace->snapshot());
+    const auto report = palace->verify();
+    REQUIRE(report.has_value());
+    CHECK(report->damage.empty());
+  }
+  CHECK(files_of(kGolden + "/v4") == before);
+  const test::TempDirectory scratch;
+  std::filesystem::copy(kGolden + "/v4", scratch / "palace");
+  auto palace = Palace::open(scratch / "palace").value();
+  const std::uint64_t hash = palace.snapshot().state_hash().value();
+  REQUIRE(palace.compact().has_value());
+  CHECK(palace.snapshot().state_hash().value() == hash);
+  check_fourth(palace.snapshot());
+  Batch batch;
+  NewMemory next = page(20);
+  next.key = "20";
+  batch.remember(next);
+  REQUIRE(palace.commit(std::move(batch)).has_value());
+  CHECK(pages_where(palace.snapshot(), R"({"page":20})", "", "").size() == 1);
+  CHECK(palace.verify().value().damage.empty());
+}
+
+// Not run by itself: AEON_GOLDEN_OUT=DIR format_test "[.make]" wrote `v4`, once.
+TEST_CASE("make the palace of format version 4", "[.make]") {
   const char* out = std::getenv("AEON_GOLDEN_OUT");
   REQUIRE(out != nullptr);
-  std::filesystem::copy(kGolden + "/v2", out);
   OpenOptions options;
   options.background = false;
-  auto palace = Palace::open(out, options).value();
-  const auto commit = [&](Batch batch) {
-    const auto ack = palace.commit(std::move(batch));
-    REQUIRE(ack.has_value());
-    return ack->ids;
-  };
+  auto palace =
+      Palace::create(
+          out,
+          std::vector<SpaceSpec>{
+              {.name = "v", .dimension = 8, .precision = Precision::int8, .model = "waves"}},
+          options)
+          .value();
+  std::vector<MemoryId> ids;
+  for (unsigned number = 0; number < 12; ++number) {
+    Batch batch;
+    NewMemory memory = page(number);
+    memory.key = std::to_string(number);
+    batch.remember(memory);
+    ids.push_back(palace.commit(std::move(batch)).value().ids[0]);
+    if (number == 7) REQUIRE(palace.checkpoint().has_value());
+  }
   Batch batch;
-  NewMemory keeper = event("the lighthouse keeper repaired the foghorn");
-  keeper.key = "lighthouse";
-  keeper.expires = 4'000'000'000'000'000'000;
-  batch.remember(keeper);
-  batch.remember(event("an event that is forgotten"));
-  batch.remember(event("foghorns need compressed air"));
-  batch.set_history(kEndOfTime);
-  const auto ids = commit(std::move(batch));
-  batch = {};
-  batch.forget(ids[1]);
-  batch.erase(12);
-  commit(std::move(batch));
-  REQUIRE(palace.purge().has_value());
-  batch = {};
-  batch.remember(event("barnacles grow on the keel"));
-  commit(std::move(batch));
-  batch = {};
-  NewMemory moving = keeper;
-  moving.content = "the lighthouse keeper repaired the foghorn";
-  moving.session.clear();
-  batch.remember(moving);  // a second version
-  commit(std::move(batch));
+  NewMemory revised = page(2);
+  revised.metadata = R"({"revised":true})";
+  batch.supersede(ids[2], revised);
+  batch.forget(ids[5]);
+  REQUIRE(palace.commit(std::move(batch)).has_value());
   REQUIRE(palace.close().has_value());
 }
