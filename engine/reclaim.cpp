@@ -61,7 +61,38 @@ Status Reclaim::plan(const storage::RunSet& runs) {
   AEON_TRY(cursor.status());
   planning_ = false;
   rewind();
-  return {};
+  return erased_.empty() ? Status{} : plan_keys(runs);
+}
+
+// A key that none but erased memories ever had goes with all that is said of it, also with the word
+// that it became free; one that others had as well is part of their history.
+Status Reclaim::plan_keys(const storage::RunSet& runs) {
+  std::string prefix;
+  storage::begin_key(prefix, Table::keys);
+  storage::MergedCursor cursor(runs);
+  std::string key;
+  bool erased = false;
+  bool others = false;
+  const auto finish = [&] {
+    if (erased && !others) vanishing_.insert(key);
+  };
+  for (cursor.seek(prefix); cursor.valid() && cursor.key().starts_with(prefix); cursor.next()) {
+    const auto [user_key, commit] = storage::split_versioned_key(cursor.key());
+    if (user_key != key) {
+      finish();
+      key = user_key;
+      erased = false;
+      others = false;
+    }
+    const std::string_view value = cursor.value();
+    if (value == kErasedKey) {
+      erased = true;
+    } else if (!value.empty()) {
+      others = others || !is_erased(storage::Decoder(value).varint());
+    }
+  }
+  finish();
+  return cursor.status();
 }
 
 void Reclaim::rewind() {
@@ -144,11 +175,8 @@ bool Reclaim::keeps(std::string_view key, std::string_view value) {
       if (is_erased(storage::Decoder(value).varint())) return false;
       const bool hidden = walk_.is_hidden(user_key, commit, old);
       const bool erased = value == kErasedKey;
-      // So does the word that the key became free before its last holder was erased.
-      if (walk_.is_first() || !value.empty()) vanishes_ = false;
-      vanishes_ = vanishes_ || erased;
-      const bool free = erased || (value.empty() && (old || vanishes_));
-      return !hidden && !(scope_.whole && free);
+      if (!vanishing_.empty() && vanishing_.contains(std::string(user_key))) return false;
+      return !hidden && !(scope_.whole && (erased || (old && value.empty())));
     }
     case Table::events:
     case Table::edges_out:

@@ -118,6 +118,7 @@ class Reclaim {
     bool first_ = false;
   };
 
+  [[nodiscard]] Status plan_keys(const storage::RunSet& runs);
   bool keeps_version(std::string_view user_key, CommitNumber commit, std::string_view value);
   [[nodiscard]] bool is_dead(std::uint64_t id) const noexcept;
   [[nodiscard]] bool is_erased(std::uint64_t id) const noexcept;
@@ -128,11 +129,11 @@ class Reclaim {
   VersionRecord record_;
   bool planning_ = false;
   bool current_erased_ = false;  // the memory whose versions are being looked at
-  bool vanishes_ = false;        // the key that is being looked at, back to a holder that stays
   bool malformed_ = false;
   std::vector<std::uint64_t> dead_;    // forgotten for good, ascending
   std::vector<std::uint64_t> erased_;  // ascending
   std::unordered_set<CommitNumber> erased_commits_;
+  std::unordered_set<std::string> vanishing_;  // keys
   std::uint64_t dropped_ = 0;
   std::map<std::uint64_t, BlobUse> uses_;  // by blob file
   std::unordered_set<std::uint64_t> evacuated_;
