@@ -171,12 +171,13 @@ bool Reclaim::keeps(std::string_view key, std::string_view value) {
   switch (table_of(user_key)) {
     case Table::versions: return keeps_version(user_key, commit, value);
     case Table::keys: {
-      // Others may have had the key before or since; their history stays.
+      // Others may have had the key before or since; their history stays, and so does the word that
+      // the key is free, behind which they would come to light.
       if (is_erased(storage::Decoder(value).varint())) return false;
-      const bool hidden = walk_.is_hidden(user_key, commit, old);
-      const bool erased = value == kErasedKey;
       if (!vanishing_.empty() && vanishing_.contains(std::string(user_key))) return false;
-      return !hidden && !(scope_.whole && (erased || (old && value.empty())));
+      const bool hidden = walk_.is_hidden(user_key, commit, old);
+      const bool free = value.empty() || value == kErasedKey;
+      return !hidden && !(scope_.whole && old && free);
     }
     case Table::events:
     case Table::edges_out:

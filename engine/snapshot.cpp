@@ -296,8 +296,10 @@ Result<MemoryId> Snapshot::find_key(std::string_view tenant, std::string_view ke
   AEON_ASSIGN(const std::uint32_t number, reading.tenant_number(tenant));
   AEON_ASSIGN(const MemoryId id, reading.key_owner(number, key));
   Reading::Version& version = version_scratch();
+  // A memory that had the key and is gone by then may come to light where the one that had it was
+  // erased since.
   bool visible = id != 0;
-  if (visible && reading.now != kBeginningOfTime) {
+  if (visible) {
     AEON_ASSIGN(visible, reading.try_version(id, version));
   }
   if (visible) return id;
