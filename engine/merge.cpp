@@ -16,6 +16,7 @@
 // an old one, or be about to: it renames a spare first and its log file next. So this is looked at
 // by the holder of the append lock, who has caught up and knows that nobody is in between.
 #include <algorithm>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -152,6 +153,9 @@ Result<bool> Store::reclaim() {
 
 Result<bool> Store::maintain(std::chrono::nanoseconds budget) {
   const std::int64_t start = os_.monotonic_ns();
+  const std::int64_t end =
+      start +
+      std::min<std::int64_t>(budget.count(), std::numeric_limits<std::int64_t>::max() - start);
   AEON_TRY(expire_due());
   for (bool first = true;; first = false) {
     AEON_TRY(catch_up());
@@ -164,14 +168,14 @@ Result<bool> Store::maintain(std::chrono::nanoseconds budget) {
       tiers = segments_to_merge(manifest_.state().segments);
     }
     const bool settles = tail_is_full() || tiers != 0;
-    if (!settles && !may_reclaim(needs)) return make_exact(start + budget.count());
+    if (!settles && !may_reclaim(needs)) return make_exact(end);
     if (!first && os_.monotonic_ns() - start >= budget.count()) return true;
     if (settles) {
       AEON_TRY(settle_or_merge());
       continue;
     }
     AEON_ASSIGN(const bool reclaimed, reclaim());
-    if (!reclaimed) return make_exact(start + budget.count());
+    if (!reclaimed) return make_exact(end);
   }
 }
 
