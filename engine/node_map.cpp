@@ -27,6 +27,14 @@ std::size_t copy(const LinkList& list, std::uint32_t* links) noexcept {
 
 }  // namespace
 
+NodeMap::NodeMap() {
+  constexpr std::size_t kUsual = 64;
+  tails_.reserve(kUsual);
+  settled_.reserve(kUsual);
+  tails_with_ends_.reserve(kUsual);
+  settled_with_ends_.reserve(kUsual);
+}
+
 void NodeMap::open(const Reading& reading, std::uint32_t space, NodeFilter* filter) {
   commit_ = reading.commit;
   space_ = space;

@@ -15,6 +15,8 @@ class NodeFilter;
 
 class NodeMap {
  public:
+  // Room for a usual view, so that a warm thread seldom meets one that needs more.
+  NodeMap();
   // For the rows of `space` as `reading` sees them; replaces what was open before. Rows that
   // `filter` does not leave are not visible.
   void open(const Reading& reading, std::uint32_t space, NodeFilter* filter = nullptr);

@@ -64,6 +64,7 @@ struct Scratch {
   NodeMap map;
   Scorer scorer;
   std::vector<Scored> rows;
+  std::size_t dimension = 0;  // that the scorer has room for
 };
 Scratch& scratch() {
   thread_local Scratch instance;
@@ -273,6 +274,13 @@ double most_score(Metric metric, std::span<const float> known, std::span<const f
     }
   }
   return std::numeric_limits<double>::infinity();
+}
+
+void get_ready_to_certify(const VectorSearch& search) {
+  Scratch& own = scratch();
+  if (search.vector.size() <= own.dimension) return;
+  own.dimension = search.vector.size();
+  own.scorer.prepare(search.vector, search.space->spec.metric);
 }
 
 bool certify(const Reading& reading, const VectorSearch& search, const Remembered& remembered,

@@ -44,6 +44,10 @@ inline constexpr std::uint64_t kMostNewRows = 1024;
 [[nodiscard]] double most_score(Metric metric, std::span<const float> known,
                                 std::span<const float> asked, float last, float longest) noexcept;
 
+// Takes what certify() will need of memory for vectors of that space, once a thread: a search that
+// finds nothing to be certified by is the time for that.
+void get_ready_to_certify(const VectorSearch& search);
+
 // Answers `search` from what is remembered of another one, if that is certain to be what an exact
 // search would find; false, and `answer` as it was, if it is not. `same`: the queries are equal bit
 // by bit. Wait-free; allocates nothing once the calling thread and the answer are warm.

@@ -17,6 +17,7 @@ QuerySketch& sketch_scratch() {
   thread_local QuerySketch instance;
   return instance;
 }
+// Made at a thread's first search, so that a warm one allocates nothing.
 std::vector<float>& values_scratch() {
   thread_local std::vector<float> instance(kMaxDimension);
   return instance;
@@ -81,6 +82,7 @@ std::uint32_t Lookaside::ring_to_take(std::uint64_t owner) noexcept {
 
 std::optional<Lookaside::Near> Lookaside::find(const SearchName& name,
                                                std::span<const float> values, Remembered& found) {
+  std::vector<float>& other = values_scratch();
   QuerySketch& sketch = sketch_scratch();
   sketch.draw(name, values);
   const auto index = ring_of(sketch.owner);
@@ -91,7 +93,6 @@ std::optional<Lookaside::Near> Lookaside::find(const SearchName& name,
   if (!before || Sequence::read(ring.head.dimension) != dimension) return std::nullopt;
   const RingShape shape(dimension);
   const RingLooks looks = look_through(ring, shape, dimension, sketch);
-  std::vector<float>& other = values_scratch();
   const std::span<float> seen = std::span(other).first(dimension);
   std::optional<Near> nearest;
   found.values.resize(dimension);

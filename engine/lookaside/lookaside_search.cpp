@@ -97,6 +97,7 @@ Status search_with(Lookaside& lookaside, std::uint64_t conversation, const Readi
   if (near && is_worth_more(*near, known, search, reading.commit)) {
     lookaside.want(own.known.place);
   }
+  get_ready_to_certify(search);
   VectorSearch helped = search;
   helped.findings = &own.fresh;
   own.fresh.nominees.clear();
