@@ -307,9 +307,9 @@ TEST_CASE("a line closes up by its own edges, whatever else is linked to it") {
   for (int i = 0; i < 4; ++i) line.push_back(remember("this one"));
   const MemoryId later = remember("another session");
   Batch link;
-  link.link({.from = other, .to = line[1], .type = "next"});
-  link.link({.from = other, .to = line[3], .type = "next"});
-  link.link({.from = line[1], .to = later, .type = "next"});
+  link.link({.from = {other}, .to = {line[1]}, .type = "next"});
+  link.link({.from = {other}, .to = {line[3]}, .type = "next"});
+  link.link({.from = {line[1]}, .to = {later}, .type = "next"});
   store.commit(std::move(link));
   Batch forget;
   forget.forget(line[1]);
