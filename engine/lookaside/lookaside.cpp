@@ -17,7 +17,6 @@ QuerySketch& sketch_scratch() {
   thread_local QuerySketch instance;
   return instance;
 }
-// Made at a thread's first search, so that a warm one allocates nothing.
 std::vector<float>& values_scratch() {
   thread_local std::vector<float> instance(kMaxDimension);
   return instance;
@@ -80,9 +79,13 @@ std::uint32_t Lookaside::ring_to_take(std::uint64_t owner) noexcept {
   return static_cast<std::uint32_t>(set * kWays + way);
 }
 
+void Lookaside::get_ready() {
+  (void)sketch_scratch();
+  (void)values_scratch();
+}
+
 std::optional<Lookaside::Near> Lookaside::find(const SearchName& name,
                                                std::span<const float> values, Remembered& found) {
-  std::vector<float>& other = values_scratch();
   QuerySketch& sketch = sketch_scratch();
   sketch.draw(name, values);
   const auto index = ring_of(sketch.owner);
@@ -93,7 +96,7 @@ std::optional<Lookaside::Near> Lookaside::find(const SearchName& name,
   if (!before || Sequence::read(ring.head.dimension) != dimension) return std::nullopt;
   const RingShape shape(dimension);
   const RingLooks looks = look_through(ring, shape, dimension, sketch);
-  const std::span<float> seen = std::span(other).first(dimension);
+  const std::span<float> seen = std::span(values_scratch()).first(dimension);
   std::optional<Near> nearest;
   found.values.resize(dimension);
   for (std::uint32_t i = 0; i < looks.count; ++i) {

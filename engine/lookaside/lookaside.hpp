@@ -33,6 +33,9 @@ class Lookaside {
 
   [[nodiscard]] bool is_on() const noexcept { return sets_ != 0; }
 
+  // Takes what find() needs of memory, once a thread.
+  static void get_ready();
+
   // What is remembered of the nearest query of that name.
   struct Near {
     bool same = false;  // the very query, bit by bit

@@ -79,13 +79,16 @@ Status search_with(Lookaside& lookaside, std::uint64_t conversation, const Readi
   const bool narrowed =
       search.filter != nullptr || search.since != kBeginningOfTime || search.until != kEndOfTime;
   if (narrowed || !lookaside.is_on()) return search_rows(reading, search, answer);
+  // Before it is known whether it is needed: a palace grows while a thread is warm.
+  Scratch& own = scratch();
+  Lookaside::get_ready();
+  get_ready_to_certify(search);
   const SpaceInfo& space = *search.space;
   const PartitionFigures figures = partition_figures(reading, space.number, search.tenant);
   const std::uint64_t bytes = figures.rows * packed_stride(space.spec.dimension);
   if (figures.has_ungraphed || bytes <= kScannedBytes) return search_rows(reading, search, answer);
 
   const SearchName name{search.tenant, space.number, search.session, search.kind, conversation};
-  Scratch& own = scratch();
   Findings& known = own.known.findings;
   const auto near = lookaside.find(name, search.vector, own.known);
   if (near && certify(reading, search, own.known, near->same, figures.largest_norm, answer)) {
@@ -97,7 +100,6 @@ Status search_with(Lookaside& lookaside, std::uint64_t conversation, const Readi
   if (near && is_worth_more(*near, known, search, reading.commit)) {
     lookaside.want(own.known.place);
   }
-  get_ready_to_certify(search);
   VectorSearch helped = search;
   helped.findings = &own.fresh;
   own.fresh.nominees.clear();
