@@ -236,6 +236,47 @@ TEST_CASE("what is certified is what an exact search of the same instant finds")
   CHECK(tally.certified_narrow > 0);
 }
 
+// What was erased leaves the newest view whole, also as of earlier commits; a snapshot that was
+// taken before still shows it, and must not be answered by a search of the newer view.
+TEST_CASE("a snapshot that holds what was erased since is not answered from a view without it") {
+  test::SimOs os(1);
+  OpenOptions options;
+  options.background = false;
+  options.os = &os;
+  Palace palace =
+      Palace::create(kDirectory, {{.name = "v", .dimension = kDimension, .model = ""}}, options)
+          .value();
+  Batch batch;
+  for (std::size_t i = 0; i < kRows; ++i) {
+    NewMemory memory;
+    memory.embed = false;
+    Vector values(kDimension, 1);
+    values[i % kDimension] = 2 + static_cast<float>(i);
+    memory.vectors.push_back({"v", std::move(values), ""});
+    batch.remember(std::move(memory));
+  }
+  const auto ack = palace.commit(std::move(batch));
+  REQUIRE(ack.has_value());
+  const Snapshot before = palace.snapshot();
+  Batch erase;
+  erase.erase(ack->ids.front());
+  REQUIRE(palace.commit(std::move(erase)).has_value());
+  REQUIRE(palace.purge().has_value());
+  Vector values(kDimension, 1);
+  values.front() = 2;
+  Query query;
+  query.space = "v";
+  query.vector = values;
+  Answer answer;
+  const auto earlier = palace.snapshot_at(before.commit());
+  REQUIRE(earlier.has_value());
+  REQUIRE(earlier->recall(query, answer).has_value());
+  CHECK(answer.hits.front().id != ack->ids.front());
+  REQUIRE(before.recall(query, answer).has_value());
+  CHECK(answer.lookaside != LookasideHelp::certified);
+  CHECK(answer.hits.front().id == ack->ids.front());
+}
+
 TEST_CASE("threads that share a few rings get what an exact search finds") {
   constexpr std::size_t kReaders = 4;
   const std::uint64_t rounds = setting("AEON_ROUNDS", 1500);
