@@ -156,16 +156,19 @@ int main(int argc, char** argv) {
     if (name == "--queries") options.queries = static_cast<std::uint32_t>(std::atoi(argv[i + 1]));
     if (name == "--dir") options.directory = argv[i + 1];
   }
-  const std::string path = options.directory + "/aeon-filter-bench";
-  std::filesystem::remove_all(path);
+  std::string scratch = options.directory + "/aeon-filter-XXXXXX";
+  if (::mkdtemp(scratch.data()) == nullptr) {
+    fmt::print(stderr, "filter_bench: no folder can be made in {}\n", options.directory);
+    return 3;
+  }
   Mixture mixture(options.dimension, kShares, 1);
   {
-    const Palace palace = fill(options, mixture, path);
+    const Palace palace = fill(options, mixture, scratch + "/palace");
     for (const char* field : {"random", "correlated"}) {
       for (const std::uint32_t bound : {1U, 10U, 100U, 500U}) {
         measure(palace, options, mixture, field, bound, kShares);
       }
     }
   }
-  std::filesystem::remove_all(path);
+  std::filesystem::remove_all(scratch);
 }

@@ -361,7 +361,7 @@ struct Answer {
   std::vector<Hit> hits{};  // best first; ties by id, by words the older version first
   CommitNumber commit = 0;  // the instant that the answer belongs to
   bool partial = false;     // a damaged place was left out
-  bool exact = false;       // every row was compared, or the buffer certifies the same
+  bool exact = false;       // every row that may match was compared, or the buffer certifies it
   SearchPlan plan = SearchPlan::none;
   LookasideHelp lookaside = LookasideHelp::none;
   std::uint64_t rows_scanned = 0;

@@ -55,9 +55,9 @@ class Snapshot {
   [[nodiscard]] CommitNumber commit() const noexcept;
 
   // The k nearest visible memories, best first. Takes no lock, makes no system call, and allocates
-  // nothing once `answer` and the calling thread are warm. Errors: unknown_space, unknown_tenant,
-  // wrong_dimension, not_finite, zero_vector, model_mismatch, invalid_argument, invalid_utf8,
-  // invalid_json. On error `answer` is unchanged.
+  // nothing once `answer` and the calling thread are warm, but for parsing a filter. Errors:
+  // unknown_space, unknown_tenant, wrong_dimension, not_finite, zero_vector, model_mismatch,
+  // invalid_argument, invalid_utf8, invalid_json. On error `answer` is unchanged.
   [[nodiscard]] Status recall(const Query& query, Answer& answer) const;
 
   // recall() for each query; answers[i] is that of queries[i]. What one of them brings from memory

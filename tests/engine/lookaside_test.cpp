@@ -317,7 +317,8 @@ TEST_CASE("threads that share a few rings get what an exact search finds") {
       std::mt19937_64 own(reader);
       Answer answer;
       Answer exact;
-      for (std::uint64_t i = 0; i < rounds; ++i) {
+      // On a slow machine longer: until upkeep has made something exact that is asked again.
+      for (std::uint64_t i = 0; i < rounds || (certified.load() == 0 && i < 1000 * rounds); ++i) {
         const std::string conversation = fmt::format("number {}", own() % 12);
         Query query;
         query.space = "v";
@@ -352,8 +353,9 @@ TEST_CASE("threads that share a few rings get what an exact search finds") {
   });
   for (std::thread& thread : threads) thread.join();
   const LookasideStats stats = palace.stats().value().lookaside;
-  WARN(certified.load() << " certified of " << kReaders * rounds << "; " << stats.remembered
-                        << " remembered, " << stats.made_exact << " made exact");
+  WARN(certified.load() << " certified of at least " << kReaders * rounds << "; "
+                        << stats.remembered << " remembered, " << stats.made_exact
+                        << " made exact");
   CHECK(failures.load() == 0);
   CHECK(certified.load() > 0);
   CHECK(stats.certified == certified.load());
