@@ -36,13 +36,15 @@ Status Store::start_background() {
     std::vector<Upkeep::Task> tasks = {
         [this] { return spare_slice(); },   [this] { return settle_slice(); },
         [this] { return reclaim_slice(); }, [this] { return expiry_slice(); },
-        [this] { return age_slice(); },     [this] { return lookaside_slice(); }};
+        [this] { return age_slice(); },     [this] { return lookaside_slice(); },
+        [this] { return scrub_slice(); }};
     upkeep_ = std::make_unique<Upkeep>(std::move(tasks), [worker = next_worker.fetch_add(1)] {
       storage::machine_placement().place_worker(worker);
     });
     follower_ = std::thread([this] { run_follower(); });
     has_threads_ = true;
     upkeep_->ask(kExpiryTask);
+    upkeep_->ask(kScrubTask);
     upkeep_->ask(kAgeTask);  // what is due may have become so while nobody was here
   } catch (const std::exception&) {
     stop_background();

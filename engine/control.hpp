@@ -57,7 +57,13 @@ struct ControlBlock {
   std::atomic<std::int64_t> wishes[16];
   std::atomic<std::uint32_t> tickets;       // drawn so far
   std::atomic<std::uint32_t> turns_passed;  // since the one that has waited longest was first
+  // Where the scrubber (scrubber.hpp) is, and when it last came to the end; under its lock. They
+  // outlive the processes that wrote them: at worst some pages are read early or late.
+  std::atomic<std::uint64_t> scrub_file;
+  std::atomic<std::uint64_t> scrub_page;
+  std::atomic<std::int64_t> scrubbed_at;
 };
+static_assert(sizeof(ControlBlock) <= storage::kPageBytes);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
 
@@ -66,6 +72,7 @@ enum class LockByte : std::uint64_t {
   append = std::uint64_t{1} << 40,  // held for a group or a streak of them
   upkeep,                           // held for a checkpoint or compaction
   presence,                         // shared by everyone who has the palace open
+  scrub,                            // held by the opening that scrubs
 };
 
 class Control {

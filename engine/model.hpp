@@ -433,6 +433,23 @@ struct LookasideStats {
   std::uint64_t made_exact = 0;  // of them, in the background
 };
 
+// A damaged place.
+struct Damage {
+  std::string file{};
+  std::uint64_t offset = 0;
+  std::uint64_t bytes = 0;
+  std::string what{};  // one sentence
+};
+
+// Settled files read again from the device (Palace::scrub()), by this opening.
+struct ScrubStats {
+  std::uint64_t bytes = 0;       // read so far
+  std::uint64_t passes = 0;      // that came to their end
+  TimeNs last_end = 0;           // of the last pass of any opening; 0: not known
+  std::uint64_t damaged = 0;     // pages that do not match their sums or can't be read
+  std::vector<Damage> damage{};  // the first 1,000 of them
+};
+
 struct Stats {
   CommitNumber written = 0;    // newest commit that survives the death of every process
   CommitNumber durable = 0;    // newest commit known to survive power loss
@@ -461,6 +478,7 @@ struct Stats {
   std::string read_only_reason{};
   std::string simd{};  // the kernels in use
   LookasideStats lookaside{};
+  ScrubStats scrub{};
   struct Space {
     SpaceSpec spec;
     std::uint64_t rows = 0;  // ever written
@@ -469,12 +487,6 @@ struct Stats {
 };
 
 // What verify() found.
-struct Damage {
-  std::string file{};
-  std::uint64_t offset = 0;
-  std::uint64_t bytes = 0;
-  std::string what{};  // one sentence
-};
 struct VerifyReport {
   std::vector<Damage> damage{};  // empty: every checksum and invariant holds
   std::uint64_t files = 0;

@@ -138,6 +138,10 @@ Result<ChangeFeed> Palace::changes_after(CommitNumber after) {
   AEON_TRY(snapshot_at(after));
   return ChangeFeed(std::make_unique<engine::FeedSource>(*store_, after));
 }
+Result<bool> Palace::scrub(std::chrono::nanoseconds budget) {
+  return without_exceptions([&] { return store_->scrub(budget); });
+}
+
 Result<Stats> Palace::stats() const {
   return without_exceptions([&] { return store_->stats(); });
 }

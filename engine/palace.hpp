@@ -38,6 +38,9 @@ struct OpenOptions {
   std::uint64_t checkpoint_bytes = 64ULL << 20;  // RAM tail size that starts a checkpoint
   // The most that the lookaside buffer may use (docs/lookaside.md); below 1.5 MiB it is off.
   std::uint64_t lookaside_bytes = 32ULL << 20;
+  // How much of the settled files is read again from the device in a second, in the background, to
+  // find what rots unread (Palace::scrub()). One opening of a palace does it; once a day. 0: never.
+  std::uint64_t scrub_bytes_per_second = 4ULL << 20;
   storage::Os* os = nullptr;  // null: the real machine
 };
 
@@ -243,6 +246,14 @@ class Palace {
   // What every commit after `after` changed, as a feed that may be asked again and again. Errors:
   // invalid_argument (in the future), too_old.
   [[nodiscard]] Result<ChangeFeed> changes_after(CommitNumber after);
+
+  // Goes on with a pass over the settled files at full speed until `budget` is used up; true when
+  // the pass came to its end, false when more is left. Every page is read from the device (where
+  // the file system can do that), whatever memory holds of it, and compared with its sum. What does
+  // not match is in Stats::scrub and stays there until the file is read again or replaced. Reads go
+  // on as they did: what they hold in memory was checked when it was brought there. Runs beside
+  // readers and writers. Errors: busy (another opening scrubs), those of reading.
+  [[nodiscard]] Result<bool> scrub(std::chrono::nanoseconds budget);
 
   [[nodiscard]] Result<Stats> stats() const;
   // Reads every byte, checks every sum and invariant.

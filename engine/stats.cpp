@@ -62,6 +62,7 @@ Result<Stats> Store::stats() {
   stats.retired_objects = epochs.retired_objects;
   stats.oldest_reader_epochs = epochs.oldest_guard_epochs;
   stats.lookaside = lookaside_.stats();
+  stats.scrub = scrub_stats();
   count_files(view(), stats);
   for (std::uint32_t number = 1; number <= catalog_.count(); ++number) {
     stats.spaces.push_back({catalog_.at(number)->spec, counters_.next_node[number - 1]});

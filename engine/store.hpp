@@ -10,6 +10,7 @@
 //   checkpoint.cpp  settling tails into segments
 //   expiry.cpp      forgetting what has expired
 //   reclaim_due.cpp what nobody can read any more, and whether it pays to leave it out
+//   scrub.cpp       reading settled files again from the device
 //   lookaside.cpp   making remembered searches exact
 //   merge.cpp       merging segments, leaving that out
 //   backup.cpp      copies of the palace
@@ -45,6 +46,7 @@
 #include "storage/held_pointer.hpp"
 #include "storage/manifest.hpp"
 #include "storage/mutex.hpp"
+#include "storage/scrubber.hpp"
 #include "wal/commit_queue.hpp"
 #include "wal/log_reader.hpp"
 #include "wal/log_writer.hpp"
@@ -70,6 +72,7 @@ class Store {
   [[nodiscard]] Status checkpoint(bool merge_all);
   [[nodiscard]] Result<bool> maintain(std::chrono::nanoseconds budget);
   [[nodiscard]] Status purge();
+  [[nodiscard]] Result<bool> scrub(std::chrono::nanoseconds budget);
   [[nodiscard]] Result<BackupReport> backup(const std::string& target);
   [[nodiscard]] Result<std::vector<CommitInfo>> commits(CommitNumber after, std::size_t limit);
   [[nodiscard]] Result<std::vector<VersionInfo>> versions(MemoryId id);
@@ -253,6 +256,13 @@ class Store {
   [[nodiscard]] Upkeep::Again expiry_slice();
   Result<TimeNs> expire_due();
 
+  // scrub.cpp
+  [[nodiscard]] Upkeep::Again scrub_slice();
+  [[nodiscard]] std::vector<storage::Scrubber::Item> scrub_items() const;
+  Result<bool> take_scrub_lock() AEON_REQUIRES(scrub_mutex_);
+  Result<bool> scrub_step(std::uint64_t bytes) AEON_REQUIRES(scrub_mutex_);
+  [[nodiscard]] ScrubStats scrub_stats() const;
+
   // lookaside.cpp
   [[nodiscard]] Upkeep::Again lookaside_slice();
   Result<bool> make_one_exact();
@@ -354,6 +364,11 @@ class Store {
   std::int64_t looked_ns_ AEON_GUARDED_BY(write_mutex_) = 0;
   std::uint64_t arrivals_seen_ AEON_GUARDED_BY(write_mutex_) = 0;
 
+  storage::Mutex scrub_mutex_;  // taken alone
+  storage::Scrubber scrubber_{os_};
+  storage::Scrubber::Place scrub_place_ AEON_GUARDED_BY(scrub_mutex_);
+  bool scrubs_ AEON_GUARDED_BY(scrub_mutex_) = false;  // holds the lock
+
   bool has_threads_ = false;  // fixed once open() returns
   // The threads' own: (25) stops them, (29) asks; each store synchronizes-with the load that has
   // the next number.
@@ -363,6 +378,7 @@ class Store {
   std::uint64_t ended_asked_ AEON_GUARDED_BY(write_mutex_) = 0;      // versions ended by then
   bool merges_on_ = false;                    // this and the following: on the pool's thread only
   int settle_failures_ = 0;                   // in a row
+  bool scrub_rested_ = false;                 // since it was opened
   bool reclaim_rested_ = false;               // since it was found to be due
   std::chrono::nanoseconds reclaim_rest_{0};  // before the next
   std::thread follower_;
@@ -373,7 +389,8 @@ class Store {
     kReclaimTask,
     kExpiryTask,
     kAgeTask,
-    kLookasideTask
+    kLookasideTask,
+    kScrubTask
   };
   std::unique_ptr<Upkeep> upkeep_;  // null without background threads
 };

@@ -24,7 +24,13 @@ enum class OpenMode : std::uint8_t {
   read_write,  // must exist
   create,      // must not exist; created read-write, mode 0666 less umask
   open_or_create,
+  // Must exist; opened read-only. Reads are answered by the device, whatever memory holds of the
+  // file, where the file system can do that. Offset, length and address of each are multiples of
+  // kDeviceReadBytes.
+  read_device,
 };
+
+inline constexpr std::size_t kDeviceReadBytes = 4096;
 
 enum class LockMode : std::uint8_t { shared, exclusive };
 

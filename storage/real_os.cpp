@@ -84,6 +84,7 @@ class RealFile final : public File {
         return ::pread(fd_.get(), buffer.data() + done, buffer.size() - done,
                        static_cast<off_t>(offset + done));
       });
+      if (count < 0 && errno == EINVAL && stop_direct()) continue;
       if (count < 0) return failed("pread", path_);
       if (count == 0) break;
       done += static_cast<std::size_t>(count);
@@ -153,6 +154,13 @@ class RealFile final : public File {
 
  private:
   static short type_of(LockMode mode) { return mode == LockMode::shared ? F_RDLCK : F_WRLCK; }
+
+  // Some file systems take a file as O_DIRECT and refuse to read it so.
+  [[nodiscard]] bool stop_direct() const {
+    const int flags = ::fcntl(fd_.get(), F_GETFL);
+    return flags >= 0 && (flags & O_DIRECT) != 0 &&
+           ::fcntl(fd_.get(), F_SETFL, flags & ~O_DIRECT) == 0;
+  }
 
   int set_lock(int command, std::uint64_t offset, short type) {
     struct flock range{};  // l_pid must be 0 for open-file-description locks
@@ -287,6 +295,17 @@ long futex(const std::atomic<std::uint32_t>& word, int operation, std::uint32_t 
   return ::syscall(SYS_futex, &word, operation, value, timeout, nullptr, 0);
 }
 
+// A file system without direct reads refuses the flag.
+Result<std::unique_ptr<File>> open_device(const std::string& path) {
+  if (auto fd = open_descriptor(path, O_RDONLY | O_DIRECT)) {
+    return std::make_unique<RealFile>(path, std::move(*fd));
+  } else if (fd.error().os_errno != EINVAL) {
+    return std::unexpected(std::move(fd).error());
+  }
+  AEON_ASSIGN(auto fd, open_descriptor(path, O_RDONLY));
+  return std::make_unique<RealFile>(path, std::move(fd));
+}
+
 class RealOs final : public Os {
  public:
   Result<std::unique_ptr<File>> open_file(const std::string& path, OpenMode mode) override {
@@ -296,6 +315,7 @@ class RealOs final : public Os {
       case OpenMode::read_write: break;
       case OpenMode::create: flags |= O_CREAT | O_EXCL; break;
       case OpenMode::open_or_create: flags |= O_CREAT; break;
+      case OpenMode::read_device: return open_device(path);
     }
     AEON_ASSIGN(auto fd, open_descriptor(path, flags));
     return std::make_unique<RealFile>(path, std::move(fd));

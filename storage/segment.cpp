@@ -82,14 +82,18 @@ struct Segment::State {
 
   // The page against its entry. An entry that matches is proof enough, whatever else happened to
   // its page of the table; so damage in the table costs only the pages whose entries it hit.
-  [[nodiscard]] bool matches(std::uint64_t page) const {
+  [[nodiscard]] bool matches(std::uint64_t page) const { return matches(page, page_at(page)); }
+  [[nodiscard]] bool matches(std::uint64_t page, const std::byte* bytes) const {
     const auto stored = load<std::uint64_t>(page_at(table_page_of(page)) +
                                             page % format::kSumsPerPage * sizeof(std::uint64_t));
-    return format::page_sum(page_at(page), salt, page) == stored;
+    return format::page_sum(bytes, salt, page) == stored;
   }
   [[nodiscard]] bool own_sum_holds(std::uint64_t page) const {
-    const auto stored = load<std::uint64_t>(page_at(page) + kPageBytes - sizeof(std::uint64_t));
-    return format::own_sum(page_at(page), salt, page) == stored;
+    return own_sum_holds(page, page_at(page));
+  }
+  [[nodiscard]] bool own_sum_holds(std::uint64_t page, const std::byte* bytes) const {
+    const auto stored = load<std::uint64_t>(bytes + kPageBytes - sizeof(std::uint64_t));
+    return format::own_sum(bytes, salt, page) == stored;
   }
 
   void mark_bad(std::uint64_t page) {
@@ -341,6 +345,17 @@ std::vector<std::uint64_t> Segment::scrub() const {
     note(s.footer_page());
   }
   return found;
+}
+
+void Segment::compare(std::uint64_t first, std::span<const std::byte> bytes,
+                      std::vector<std::uint64_t>& bad) const {
+  const State& s = *state_;
+  for (std::uint64_t at = 0; at + kPageBytes <= bytes.size(); at += kPageBytes) {
+    const std::uint64_t page = first + at / kPageBytes;
+    const std::byte* const found = bytes.data() + at;
+    const bool good = page < s.data_pages ? s.matches(page, found) : s.own_sum_holds(page, found);
+    if (!good) bad.push_back(page);
+  }
 }
 
 std::uint64_t Segment::damaged_pages() const noexcept {

@@ -155,6 +155,11 @@ class Segment {
   }
   // Hashes every page again, whatever was known before; returns the numbers of the bad ones.
   [[nodiscard]] std::vector<std::uint64_t> scrub() const;
+  // Adds the numbers of those pages that do not match their sums, of the pages from `first` on as
+  // `bytes` has them: whole pages, read from the file by whoever asks. What memory holds of them
+  // is neither read nor judged.
+  void compare(std::uint64_t first, std::span<const std::byte> bytes,
+               std::vector<std::uint64_t>& bad) const;
   // Damaged pages met so far.
   [[nodiscard]] std::uint64_t damaged_pages() const noexcept;
   // Brings the whole file into memory and checks it (before publishing a new segment).

@@ -1,4 +1,5 @@
 // aeon backup: a copy of a palace, made while others write.
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include <fmt/format.h>

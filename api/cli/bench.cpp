@@ -1,4 +1,5 @@
 // aeon bench: figures of this machine, printed as JSON lines.
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include <fmt/format.h>

@@ -1,4 +1,5 @@
 // aeon bench ann: its options.
+#include <CLI/CLI.hpp>
 #include <map>
 #include <memory>
 

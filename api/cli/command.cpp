@@ -1,5 +1,6 @@
 #include "api/cli/command.hpp"
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include <fmt/format.h>

@@ -1,12 +1,16 @@
 // What the commands of the `aeon` tool share: how they are declared, how they answer and fail.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <string>
 #include <string_view>
 
 #include "engine/palace.hpp"
+
+// Its header takes seconds to compile: who declares options includes it.
+namespace CLI {
+class App;
+}
 
 namespace aeon::cli {
 
@@ -56,6 +60,7 @@ void add_recall(CLI::App& app, Chosen& chosen);
 void add_trace(CLI::App& app, Chosen& chosen);
 void add_stat(CLI::App& app, Chosen& chosen);
 void add_verify(CLI::App& app, Chosen& chosen);
+void add_scrub(CLI::App& app, Chosen& chosen);
 void add_upkeep(CLI::App& app, Chosen& chosen);  // checkpoint, compact
 void add_backup(CLI::App& app, Chosen& chosen);
 void add_repair(CLI::App& app, Chosen& chosen);

@@ -1,4 +1,5 @@
 // aeon forget, aeon erase: memories ended, all that are named or none.
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include <fmt/format.h>

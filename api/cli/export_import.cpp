@@ -1,4 +1,5 @@
 // aeon export, aeon import: a palace as JSON lines, and back.
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include <fmt/format.h>

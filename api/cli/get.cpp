@@ -1,4 +1,5 @@
 // aeon get: memories by id or key.
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
 #include <optional>

@@ -1,4 +1,5 @@
 // aeon history: how long what was superseded or forgotten stays readable.
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include <fmt/format.h>

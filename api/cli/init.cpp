@@ -1,4 +1,5 @@
 // aeon init: a new palace.
+#include <CLI/CLI.hpp>
 #include <charconv>
 #include <memory>
 

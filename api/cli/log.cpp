@@ -1,4 +1,5 @@
 // aeon log: who changed the palace, or a memory, and when. aeon tail: what changed, as it changes.
+#include <CLI/CLI.hpp>
 #include <chrono>
 #include <memory>
 #include <thread>

@@ -1,4 +1,5 @@
 // The `aeon` command line tool: parses, runs one command, answers with its exit code.
+#include <CLI/CLI.hpp>
 #include <exception>
 
 #include <fmt/format.h>
@@ -24,6 +25,7 @@ void add_commands(CLI::App& app, Chosen& chosen) {
   add_trace(app, chosen);
   add_stat(app, chosen);
   add_verify(app, chosen);
+  add_scrub(app, chosen);
   add_upkeep(app, chosen);
   add_walk(app, chosen);
   add_log(app, chosen);

@@ -1,4 +1,5 @@
 // aeon put: memories from JSON lines, or from text files cut into passages.
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include <fmt/format.h>

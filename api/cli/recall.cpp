@@ -1,4 +1,5 @@
 // aeon recall: what is nearest to a text or a vector.
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <chrono>

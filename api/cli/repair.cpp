@@ -1,4 +1,5 @@
 // aeon repair: saves what is readable of a damaged palace into a new one.
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include <fmt/format.h>

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "api/cli/command.hpp"
+#include "api/json_line.hpp"
 #include "api/terminal_text.hpp"
 #include "api/time_text.hpp"
 
@@ -23,6 +25,17 @@ std::string content_text(const Memory& memory, std::size_t columns) {
     return fmt::format("({} bytes)", memory.content.size());
   }
   return api::terminal_text(memory.content, columns);
+}
+
+void print_damage(bool json, const Damage& damage) {
+  if (!json) {
+    return print(fmt::format("damaged: {} at byte {}, {} bytes: {}", damage.file, damage.offset,
+                             damage.bytes, damage.what));
+  }
+  api::JsonLine line;
+  line.add("damaged", damage.file).add("offset", damage.offset).add("bytes", damage.bytes);
+  line.add("what", damage.what);
+  print(std::move(line).finish());
 }
 
 std::string origin_text(const Memory& memory) {

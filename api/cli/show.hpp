@@ -11,6 +11,8 @@ namespace aeon::cli {
 [[nodiscard]] std::string memory_text(const Memory& memory);
 // The content on one line, at most `columns` wide; what bytes are is said, not shown.
 [[nodiscard]] std::string content_text(const Memory& memory, std::size_t columns);
+// Prints a damaged place on a line, an object with `json`.
+void print_damage(bool json, const Damage& damage);
 // "session, time", for listings.
 [[nodiscard]] std::string origin_text(const Memory& memory);
 

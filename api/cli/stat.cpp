@@ -1,10 +1,12 @@
 // aeon stat, verify, checkpoint, compact: the state of a palace and its upkeep.
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include <fmt/format.h>
 
 #include "api/cli/command.hpp"
 #include "api/cli/options.hpp"
+#include "api/cli/show.hpp"
 #include "api/export_line.hpp"
 #include "api/json_line.hpp"
 #include "api/keep_text.hpp"
@@ -95,17 +97,6 @@ int run_stat(const Chosen& chosen, const Options& options) {
   return kDone;
 }
 
-void print_damage(const Chosen& chosen, const Damage& damage) {
-  if (!chosen.json) {
-    return print(fmt::format("damaged: {} at byte {}, {} bytes: {}", damage.file, damage.offset,
-                             damage.bytes, damage.what));
-  }
-  api::JsonLine line;
-  line.add("damaged", damage.file).add("offset", damage.offset).add("bytes", damage.bytes);
-  line.add("what", damage.what);
-  print(std::move(line).finish());
-}
-
 int run_verify(const Chosen& chosen, const Options& options) {
   auto palace = Palace::open(options.directory, look_only());
   if (!palace && palace.error().code == Errc::damaged) {
@@ -114,7 +105,7 @@ int run_verify(const Chosen& chosen, const Options& options) {
   if (!palace) return report(chosen, palace.error());
   auto found = palace->verify();
   if (!found) return report(chosen, found.error());
-  for (const Damage& damage : found->damage) print_damage(chosen, damage);
+  for (const Damage& damage : found->damage) print_damage(chosen.json, damage);
   if (chosen.json) {
     api::JsonLine line;
     line.add("ok", found->damage.empty()).add("damaged_places", found->damage.size());

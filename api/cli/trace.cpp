@@ -1,4 +1,5 @@
 // aeon trace: what came before and after a memory in its session.
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
 

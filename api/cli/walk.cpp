@@ -1,4 +1,5 @@
 // aeon walk: what is near some memories in the graph.
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include <fmt/format.h>

@@ -75,7 +75,7 @@ class Cli(unittest.TestCase):
 class Commands(Cli):
     def test_help_names_every_command(self):
         out = self.ok("--help")
-        for name in ("init put get forget erase history recall trace stat verify checkpoint compact export import "
+        for name in ("init put get forget erase history recall trace stat verify scrub checkpoint compact export import "
                      "bench").split():
             self.assertIn(name, out)
 
@@ -872,20 +872,23 @@ class BadFiles(Cli):
             self.refused(FAILED, *command)
         self.assertEqual(self.contents(), before)
 
-    def test_a_flipped_bit_is_found_by_verify(self):
+    def test_a_flipped_bit_is_found_by_verify_and_scrub(self):
         self.init()
         self.put(*({"text": f"memory number {i}"} for i in range(200)))
         self.ok("compact", self.palace)
         segments = [f for f in self.files() if os.path.basename(f).startswith("seg-")]
         self.assertTrue(segments)
+        self.assertIn("whole", self.ok("scrub", self.palace, "--rate", "1000"))
         with open(segments[0], "r+b") as file:
             file.seek(5000)
             byte = file.read(1)[0]
             file.seek(5000)
             file.write(bytes([byte ^ 1]))
-        done = run("verify", self.palace, "--json")
-        self.assertEqual(done.returncode, NEGATIVE, done.stderr)
-        self.assertIn(os.path.basename(segments[0]), done.stdout.decode())
+        for command in ("verify", "scrub"):
+            done = run(command, self.palace, "--json")
+            self.assertEqual(done.returncode, NEGATIVE, done.stderr)
+            self.assertIn(os.path.basename(segments[0]), done.stdout.decode())
+            self.assertIn('"offset":4096', done.stdout.decode())
 
     def test_no_permission_is_said(self):
         self.init()

@@ -134,7 +134,8 @@ Result<std::unique_ptr<storage::File>> SimOs::open_file(const std::string& path,
                                {.set = place.name, .node = place.node, .erase = ""});
   }
   if (in_flight) return std::unexpected(machine_->off_error(path).error());
-  return std::make_unique<SimFile>(machine_, place.node, path, mode != OpenMode::read);
+  const bool writable = mode != OpenMode::read && mode != OpenMode::read_device;
+  return std::make_unique<SimFile>(machine_, place.node, path, writable);
 }
 
 Result<std::unique_ptr<storage::Mapping>> SimOs::map_read(const std::string& path) {

@@ -7,53 +7,22 @@
 
 #include "storage/codec.hpp"
 #include "storage/segment_format.hpp"
+#include "tests/support/segment_files.hpp"
 #include "tests/support/temp_directory.hpp"
 
 using namespace aeon;
 using namespace aeon::storage;
+using aeon::test::flip;
+using aeon::test::kPalace;
+using aeon::test::random_text;
 using aeon::test::TempDirectory;
+using aeon::test::write_segment;
 
 namespace {
-
-constexpr PalaceUuid kPalace{0x1234, 0x5678};
-
-std::string random_text(std::size_t bytes, std::uint64_t seed) {
-  std::mt19937_64 random(seed);
-  std::string text(bytes, '\0');
-  for (char& c : text) c = static_cast<char>(random());
-  return text;
-}
-
-SegmentInfo write_segment(const std::string& directory, std::uint64_t number,
-                          const std::vector<std::string>& parts) {
-  auto writer =
-      SegmentWriter::create(real_os(), directory, kPalace, FileKind::segment, number, 10, 20);
-  REQUIRE(writer);
-  auto kind = SectionKind::run_blocks;
-  for (const std::string& part : parts) {
-    REQUIRE((*writer)->begin_section(kind));
-    REQUIRE((*writer)->append(as_bytes(part)));
-    CHECK((*writer)->section_offset() == part.size());
-    REQUIRE((*writer)->end_section(part.size()));
-    kind = SectionKind::run_fences;
-  }
-  auto info = (*writer)->finish();
-  REQUIRE(info);
-  return *info;
-}
 
 Result<std::shared_ptr<const Segment>> open_segment(const std::string& directory,
                                                     const SegmentInfo& info) {
   return Segment::open(real_os(), directory, kPalace, FileKind::segment, info);
-}
-
-void flip(const std::string& path, std::uint64_t offset, unsigned char mask) {
-  auto file = real_os().open_file(path, OpenMode::read_write);
-  REQUIRE(file);
-  std::byte byte{};
-  REQUIRE((*file)->read_at({&byte, 1}, offset).value() == 1);
-  byte ^= std::byte{mask};
-  REQUIRE((*file)->write_at({&byte, 1}, offset));
 }
 
 }  // namespace

@@ -43,7 +43,8 @@ class WatchedFile final : public storage::File {
 
 std::string_view name_of(storage::OpenMode mode) {
   switch (mode) {
-    case storage::OpenMode::read: return "open";
+    case storage::OpenMode::read:
+    case storage::OpenMode::read_device: return "open";
     case storage::OpenMode::read_write: return "open_to_write";
     case storage::OpenMode::create:
     case storage::OpenMode::open_or_create: return "create";
