@@ -288,6 +288,24 @@ struct ChannelMark {
   float score = 0;         // on the channel's own scale
 };
 
+// How the hits are chosen among the best that a recall finds; docs/shaping.md has the rules. All of
+// it is off by default, and costs nothing then.
+struct Shape {
+  // How much a hit is to differ from those chosen before it, from 0, not at all, to 1, where
+  // nothing else counts: 1 - lambda of maximal marginal relevance.
+  float diversity = 0;
+  std::uint32_t per_session = 0;   // at most so many of one session; 0: any number
+  std::uint64_t token_budget = 0;  // that all hits' contents fit in together; 0: none
+  [[nodiscard]] bool any() const noexcept {
+    return diversity != 0 || per_session != 0 || token_budget != 0;
+  }
+};
+
+// What a content counts against Shape::token_budget: a token for every four bytes begun.
+[[nodiscard]] constexpr std::uint64_t tokens_of(std::uint64_t bytes) noexcept {
+  return (bytes + 3) / 4;
+}
+
 // The target of a query that names none.
 inline constexpr float kTargetRecall = 0.98F;
 
@@ -329,6 +347,8 @@ struct Query {
   // Whose train of thought the query belongs to, any text. The buffer remembers the queries of each
   // conversation apart; no answer depends on it.
   std::string_view conversation{};
+  Shape shape{};
+  bool confidence = false;  // fill Answer::confidence
 };
 
 // What the lookaside buffer did for an answer.
@@ -370,6 +390,11 @@ struct Answer {
   std::uint64_t rows_left = 0;
   std::uint64_t postings_scanned = 0;  // of words
   std::uint64_t edges_walked = 0;      // of the graph
+  // What the contents of the hits count against the query's token budget; 0 without one.
+  std::uint64_t tokens = 0;
+  // Where it was asked for: how far the palace seems to hold an answer at all, from 0 to 1
+  // (docs/confidence.md). Nothing where there is nothing to judge by.
+  std::optional<float> confidence{};
   // For each hit what each Channel said of it, where that was asked for.
   std::vector<std::array<ChannelMark, kChannels>> marks{};
 };

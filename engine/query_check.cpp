@@ -22,6 +22,10 @@ Status check_wanted(const Query& query) {
     return fail(Errc::invalid_argument,
                 fmt::format("the effort is {}; it must be within 0..1", *query.effort));
   }
+  if (!(query.shape.diversity >= 0 && query.shape.diversity <= 1)) {
+    return fail(Errc::invalid_argument,
+                fmt::format("the diversity is {}; it must be within 0..1", query.shape.diversity));
+  }
   return {};
 }
 

@@ -8,7 +8,7 @@
 
 namespace aeon::engine {
 
-// How many are wanted and how hard to try for them. Errors: invalid_argument.
+// How many are wanted, how hard to try for them and how they are chosen. Errors: invalid_argument.
 [[nodiscard]] Status check_wanted(const Query& query);
 
 // The recall that a checked query wants, from its target or its effort.

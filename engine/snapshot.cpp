@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/confidence.hpp"
 #include "engine/filter.hpp"
 #include "engine/find_row.hpp"
 #include "engine/lookaside/lookaside_search.hpp"
@@ -12,6 +13,7 @@
 #include "engine/prepare.hpp"
 #include "engine/query_check.hpp"
 #include "engine/search.hpp"
+#include "engine/shaping.hpp"
 #include "engine/store.hpp"
 #include "engine/text_recall.hpp"
 #include "storage/checksum.hpp"
@@ -86,6 +88,7 @@ void clear(Answer& answer, CommitNumber commit) {
   answer.rows_scanned = 0;
   answer.rows_left = 0;
   answer.postings_scanned = 0;
+  answer.edges_walked = 0;
   answer.marks.clear();
 }
 
@@ -102,6 +105,7 @@ Status search_by_text(const Reading& reading, const Query& query, const engine::
                             .language = *language,
                             .preset = &query.preset,
                             .explain = query.explain,
+                            .confidence = query.confidence,
                             .words = {.tenant = like.tenant,
                                       .k = query.k,
                                       .session = like.session,
@@ -179,11 +183,10 @@ Status search_living(const Reading& reading, const SearchRows& search_rows,
   return {};
 }
 
-}  // namespace
-
-Status Snapshot::recall(const Query& query, Answer& answer) const {
-  const Reading reading = this->reading();
-  AEON_TRY(engine::check_wanted(query));
+// A checked query, whatever its shape.
+Status recall_best(const Reading& reading, engine::Lookaside& lookaside, const Query& query,
+                   Answer& answer) {
+  answer.confidence.reset();
   if (query.vector.empty() && query.text.empty()) {
     return fail(Errc::invalid_argument, "the query has neither a vector nor text");
   }
@@ -216,7 +219,9 @@ Status Snapshot::recall(const Query& query, Answer& answer) const {
     nothing = nothing || search.kind == 0;
   }
   if (nothing) {
-    clear(answer, commit_);
+    clear(answer, reading.commit);
+    const bool asks = by_words || !search.vector.empty();
+    if (query.confidence && asks) answer.confidence = 0.0F;
     return {};
   }
   search.k = query.k;
@@ -232,8 +237,26 @@ Status Snapshot::recall(const Query& query, Answer& answer) const {
   answer.lookaside = LookasideHelp::none;
   if (by_words) return search_by_text(reading, query, search, by_vector, answer);
   answer.postings_scanned = 0;
+  answer.edges_walked = 0;
   answer.marks.clear();
-  return search_living(reading, SearchRows(store_->lookaside(), query), search, answer);
+  AEON_TRY(search_living(reading, SearchRows(lookaside, query), search, answer));
+  if (!query.confidence) return {};
+  answer.confidence =
+      engine::conformal_nearness(reading, *search.space, search.tenant, search.vector, answer.hits);
+  return {};
+}
+
+}  // namespace
+
+Status Snapshot::recall(const Query& query, Answer& answer) const {
+  AEON_TRY(engine::check_wanted(query));
+  const Reading reading = this->reading();
+  const auto find = [&](const Query& wanted, Answer& found) {
+    return recall_best(reading, store_->lookaside(), wanted, found);
+  };
+  if (query.shape.any()) return engine::recall_shaped(reading, query, find, answer);
+  answer.tokens = 0;
+  return find(query, answer);
 }
 
 namespace {

@@ -11,12 +11,13 @@ namespace aeon {
 
 namespace {
 
-// A vector and nothing that narrows, where no memory expires: what gains from company. All others
-// go one by one.
+// A vector and nothing that narrows or shapes, where no memory expires: what gains from company.
+// All others go one by one.
 bool is_plain(const engine::Reading& reading, const Query& query) {
   return reading.now == kBeginningOfTime && !query.vector.empty() && query.text.empty() &&
          query.session.empty() && query.kind.empty() && query.filter.empty() &&
-         query.since == kBeginningOfTime && query.until == kEndOfTime;
+         query.since == kBeginningOfTime && query.until == kEndOfTime && !query.shape.any() &&
+         !query.confidence;
 }
 
 Result<engine::VectorSearch> plain_search(const engine::Reading& reading, const Query& query) {
@@ -54,6 +55,9 @@ Status Snapshot::recall_batch(std::span<const Query> queries, std::span<Answer> 
     answers[i].lookaside = LookasideHelp::none;
     answers[i].rows_left = 0;
     answers[i].postings_scanned = 0;
+    answers[i].edges_walked = 0;
+    answers[i].tokens = 0;
+    answers[i].confidence.reset();
     answers[i].marks.clear();
     searches.push_back({*search, &answers[i]});
   }

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <boost/unordered/unordered_flat_map.hpp>
 
+#include "engine/confidence.hpp"
 #include "engine/filter.hpp"
 #include "engine/graph_channel.hpp"
 #include "engine/node_filter.hpp"
@@ -86,7 +87,10 @@ class Recall {
     if (preset_.graph > 0) {
       AEON_ASSIGN(walks_, GraphChannel::has_concepts(reading_));
     }
-    if (plain()) return by_words_alone(answer);
+    if (plain()) {
+      AEON_TRY(by_words_alone(answer));
+      return judge(answer);
+    }
     nominated_ = std::max(recall_.words.k, std::min(preset_.candidates, kMaxK));
     AEON_TRY(ask_words(nominated_));
     AEON_TRY(ask_vector());
@@ -95,11 +99,25 @@ class Recall {
     rate_sessions();
     rate_recency();
     fuse();
+    // Before the vectors' hits are replaced by what fills up the answer.
+    AEON_TRY(judge(answer));
     AEON_TRY(fill(answer));
     return fill_up(answer);
   }
 
  private:
+  // By whichever of words and vector has more to say for it.
+  Status judge(Answer& answer) {
+    if (!recall_.confidence) return {};
+    AEON_ASSIGN(const WordCounts counts, reading_.word_counts(recall_.words.tenant));
+    answer.confidence = covered_share(scratch_.terms, scratch_.query, counts.documents,
+                                      scratch_.words.hits, partial_);
+    if (recall_.vector == nullptr || preset_.vector == 0) return {};
+    const auto near = conformal_nearness(reading_, *recall_.vector->space, recall_.words.tenant,
+                                         recall_.vector->vector, scratch_.vectors.hits);
+    answer.confidence = std::max(answer.confidence, near);  // nothing is below any
+    return {};
+  }
   [[nodiscard]] bool gains() const {
     return preset_.before > 0 || preset_.after > 0 || preset_.second_before > 0 ||
            preset_.second_after > 0;

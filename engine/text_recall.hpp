@@ -16,6 +16,7 @@ struct TextRecall {
   Language language = Language::english;
   const Preset* preset = nullptr;
   bool explain = false;
+  bool confidence = false;
   // Tenant, filters and k; the query is filled in here.
   WordSearch words;
   const VectorSearch* restrictions = nullptr;  // the same, as they are for a vector

@@ -22,6 +22,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr std::uint64_t kMaxTokenBudget = std::uint64_t{1} << 40;
+
 struct Options {
   std::string directory;
   std::string text;
@@ -40,6 +42,8 @@ struct Options {
   std::uint32_t k = 10;
   std::optional<float> target_recall;
   std::optional<float> effort;
+  Shape shape;
+  bool confidence = false;
   bool explain = false;
 };
 
@@ -136,7 +140,9 @@ Result<std::vector<Outcome>> recall(const Snapshot& snapshot, const Options& opt
                        .effort = options.effort,
                        .session = options.session,
                        .kind = options.kind,
-                       .filter = options.filter});
+                       .filter = options.filter,
+                       .shape = options.shape,
+                       .confidence = options.confidence});
     AEON_TRY(read_times(options, queries.back()));
   }
   std::vector<Answer> answers(queries.size());
@@ -196,7 +202,7 @@ std::string hit_json(const Outcome& outcome, std::size_t i, const Memory& memory
   return std::move(line).finish();
 }
 
-std::string summary_json(const Outcome& outcome) {
+std::string summary_json(const Options& options, const Outcome& outcome) {
   const Answer& answer = outcome.answer;
   api::JsonLine line;
   if (outcome.query != 0) line.add("query", outcome.query);
@@ -204,17 +210,23 @@ std::string summary_json(const Outcome& outcome) {
   line.add("exact", answer.exact).add("partial", answer.partial);
   line.add("plan", name_of(answer.plan)).add("rows_left", answer.rows_left);
   line.add("rows_scanned", answer.rows_scanned).add("postings_scanned", answer.postings_scanned);
+  if (options.shape.token_budget != 0) line.add("tokens", answer.tokens);
+  if (answer.confidence) line.add("confidence", *answer.confidence);
   line.add("recall_us", outcome.recall_us);
   return std::move(line).finish();
 }
 
-std::string summary_text(const Outcome& outcome) {
+std::string summary_text(const Options& options, const Outcome& outcome) {
   const Answer& answer = outcome.answer;
   const std::string query = outcome.query == 0 ? "" : fmt::format("query {}: ", outcome.query);
-  return fmt::format("{}{} memories in {:.0f} us ({}, {} rows and {} postings looked at{})", query,
-                     answer.hits.size(), outcome.recall_us, answer.exact ? "exact" : "approximate",
-                     answer.rows_scanned, answer.postings_scanned,
-                     answer.partial ? "; partial: a damaged place was left out" : "");
+  std::string text =
+      fmt::format("{}{} memories in {:.0f} us ({}, {} rows and {} postings looked at{})", query,
+                  answer.hits.size(), outcome.recall_us, answer.exact ? "exact" : "approximate",
+                  answer.rows_scanned, answer.postings_scanned,
+                  answer.partial ? "; partial: a damaged place was left out" : "");
+  if (options.shape.token_budget != 0) text += fmt::format("; {} tokens", answer.tokens);
+  if (answer.confidence) text += fmt::format("; confidence {:.2f}", *answer.confidence);
+  return text;
 }
 
 void explain(const Chosen& chosen, const Options& options, const Outcome& outcome,
@@ -262,7 +274,7 @@ int show(const Chosen& chosen, const Snapshot& snapshot, const Options& options,
       }
     }
   }
-  print(chosen.json ? summary_json(outcome) : summary_text(outcome));
+  print(chosen.json ? summary_json(options, outcome) : summary_text(options, outcome));
   if (options.explain) explain(chosen, options, outcome, snapshot.spaces());
   return code != kDone ? code : outcome.answer.hits.empty() ? kNegative : kDone;
 }
@@ -318,6 +330,16 @@ void add_recall(CLI::App& app, Chosen& chosen) {
   command->add_option("--until", options->until, "only events before this time");
   command->add_option("--as-of", options->as_of, "as it was after this commit");
   command->add_option("--filter", options->filter, "a JSON filter over metadata");
+  command->add_option("--diversity", options->shape.diversity,
+                      "how much memories are to differ from each other, from 0 to 1");
+  command->add_option("--per-session", options->shape.per_session, "at most so many of one session")
+      ->check(CLI::Range(1U, kMaxK));
+  command
+      ->add_option("--token-budget", options->shape.token_budget,
+                   "as many as fit: four bytes of content are a token")
+      ->check(CLI::Range(std::uint64_t{1}, kMaxTokenBudget));
+  command->add_flag("--confidence", options->confidence,
+                    "say how far the palace seems to hold an answer at all, from 0 to 1");
   command->add_flag("--explain", options->explain, "say how the answer came about");
   command->callback(
       [&chosen, options] { chosen.run = [&chosen, options] { return run(chosen, *options); }; });

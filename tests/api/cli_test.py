@@ -292,6 +292,40 @@ class Commands(Cli):
         self.refused(MISUSE, *recall, "1.5")
         self.refused(MISUSE, *recall, "0.5", "--target-recall", "0.9")
 
+    def test_recall_shapes_its_answer(self):
+        self.init()
+        ids = self.put({"text": "the harbour of Kiel is full of ferries", "session": "one"},
+                       {"text": "the harbour of Kiel is full of ferries now", "session": "one"},
+                       {"text": "a harbour master measures tides", "session": "two"})
+        recall = ("recall", self.palace, "--text", "harbour Kiel ferries", "--preset", "words")
+
+        def found(*options):
+            *hits, summary = self.objects(*recall, *options)
+            return [hit["memory"]["id"] for hit in hits], summary
+
+        self.assertEqual(found("-k", 2)[0], ids[:2])
+        self.assertNotIn("tokens", found()[1])
+        self.assertEqual(found("-k", 2, "--diversity", 0.6)[0], [ids[0], ids[2]])
+        self.assertEqual(found("--per-session", 1)[0], [ids[0], ids[2]])
+        kept, summary = found("--token-budget", 18)
+        self.assertEqual(kept, [ids[0], ids[2]])
+        self.assertEqual(summary["tokens"], 18)
+        self.assertIn("; 18 tokens", self.ok(*recall, "--token-budget", 18))
+        for wrong in ("-0.1", "1.5", "nan", "much"):
+            self.refused(MISUSE, *recall, f"--diversity={wrong}")
+        for option in ("--per-session", "--token-budget"):
+            for wrong in ("0", "-1", "x", "99999999999999999999"):
+                self.refused(MISUSE, *recall, f"{option}={wrong}")
+
+    def test_recall_says_how_far_there_is_an_answer(self):
+        self.init()
+        self.put({"text": "Kate moored the red boat"}, {"text": "a red bicycle"})
+        recall = ("recall", self.palace, "--text")
+        self.assertEqual(self.objects(*recall, "red boats", "--confidence")[-1]["confidence"], 1)
+        self.assertLess(self.objects(*recall, "red zeppelin", "--confidence")[-1]["confidence"], 0.5)
+        self.assertNotIn("confidence", self.objects(*recall, "red boats")[-1])
+        self.assertIn("; confidence 1.00", self.ok(*recall, "red boats", "--confidence"))
+
     def test_recall_by_several_vectors(self):
         self.init("--space", "v:2")
         ids = self.put({"text": "east", "vectors": {"v": [1, 0]}},

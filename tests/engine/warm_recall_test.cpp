@@ -50,6 +50,17 @@ TEST_CASE("a warm recall allocates nothing") {
   CHECK(answer.exact);
   CHECK(made == 0);
 
+  query.shape = {.diversity = 0.4F, .per_session = 15, .token_budget = 100};
+  query.confidence = true;
+  REQUIRE(palace->recall(query, answer).has_value());
+  const std::uint64_t before_shaped = test::allocations();
+  for (int i = 0; i < 100; ++i) (void)palace->recall(query, answer);
+  const std::uint64_t made_shaped = test::allocations() - before_shaped;
+  CHECK(answer.hits.size() == 15);
+  CHECK(answer.tokens == 45);
+  CHECK(answer.confidence.has_value());
+  CHECK(made_shaped == 0);
+
   std::vector<std::vector<float>> vectors;
   for (int i = 0; i < 20; ++i) vectors.push_back(vector());
   std::vector<Query> queries;
@@ -85,4 +96,17 @@ TEST_CASE("a warm recall over the graph allocates nothing") {
   const std::uint64_t made = test::allocations() - before;
   CHECK(answer.edges_walked > 10);
   CHECK(made == 0);
+
+  // The texts are what is compared: the palace has no vectors.
+  Query shaped = query;
+  shaped.shape = {.diversity = 0.4F, .per_session = 0, .token_budget = 50};
+  shaped.confidence = true;
+  for (int i = 0; i < 3; ++i) REQUIRE(palace->recall(shaped, answer).has_value());
+  const std::uint64_t before_shaped = test::allocations();
+  for (int i = 0; i < 20; ++i) (void)palace->recall(shaped, answer);
+  const std::uint64_t made_shaped = test::allocations() - before_shaped;
+  CHECK(answer.tokens > 40);
+  CHECK(answer.tokens <= 50);
+  CHECK(answer.confidence.has_value());
+  CHECK(made_shaped == 0);
 }

@@ -86,6 +86,8 @@ class RecallCheck {
       Question question;
       if (!make(question)) continue;
       if (std::string found = ask(question); !found.empty()) return found;
+      if (reads_ == Reads::damaged) continue;
+      if (std::string found = ask_shaped(question); !found.empty()) return found;
     }
     return {};
   }
@@ -213,6 +215,49 @@ class RecallCheck {
         return differs(question, fmt::format("memory {} at {} is better than the last, {}", id,
                                              score.score, last));
       }
+    }
+    return {};
+  }
+
+  // What a shape without diversity leaves of all that matches, where a first pool holds that.
+  std::string ask_shaped(const Question& question) {
+    constexpr std::uint32_t kPool = 50;
+    Query query = question.query;
+    query.k = kPool;
+    if (const Status got = snapshot_.recall(query, answer_); !got) {
+      return differs(question, got.error().message);
+    }
+    if (answer_.hits.size() == kPool) return {};
+    query.k = question.query.k;
+    query.shape.per_session = pick(4);
+    query.shape.token_budget = pick(3) * (1 + pick(40));
+    std::vector<MemoryId> expected;
+    std::map<std::string, std::uint32_t> taken;
+    std::uint64_t tokens = 0;
+    for (const Hit& hit : answer_.hits) {
+      const Memory& is = model_.find(hit.id)->memory;
+      const std::uint64_t own = (is.content.size() + 3) / 4;
+      const Shape& shape = query.shape;
+      if (expected.size() == query.k) break;
+      if (shape.token_budget != 0 && tokens + own > shape.token_budget) continue;
+      if (shape.per_session != 0 && !is.session.empty() && taken[is.session] == shape.per_session) {
+        continue;
+      }
+      ++taken[is.session];
+      tokens += own;
+      expected.push_back(hit.id);
+    }
+    if (const Status got = snapshot_.recall(query, answer_); !got) {
+      return differs(question, got.error().message);
+    }
+    const auto same = [](const Hit& hit, MemoryId id) { return hit.id == id; };
+    if (!std::ranges::equal(answer_.hits, expected, same) ||
+        answer_.tokens != (query.shape.token_budget == 0 ? 0 : tokens)) {
+      return differs(question,
+                     fmt::format("shaped by {} a session and {} tokens: {} hits of {} "
+                                 "tokens, not {} of {}",
+                                 query.shape.per_session, query.shape.token_budget,
+                                 answer_.hits.size(), answer_.tokens, expected.size(), tokens));
     }
     return {};
   }
