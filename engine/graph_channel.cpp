@@ -75,6 +75,9 @@ GraphChannel::GraphChannel() {
   seeds_.reserve(kMostSeedWords + kGraphPassages);
   edges_.reserve(kCountedEdges);
   key_.reserve(kMaxKeyBytes);
+  mentions_.reserve(kMostSeedWords);
+  capitals_.reserve(kMaxKeyBytes);
+  pattern_.reserve(kMaxKeyBytes);
 }
 
 Result<bool> GraphChannel::has_concepts(const Reading& reading) {
@@ -92,6 +95,7 @@ Status GraphChannel::walk(const Reading& reading, const GraphQuery& query, Graph
   seeds_.clear();
   counted_ = 0;
   find_words(query, static_cast<double>(counts.documents));
+  find_capitals(query.text);
   AEON_TRY(find_names(reading, query));
   answer.partial = graph_.damaged();
   answer.edges = counted_;
@@ -99,7 +103,8 @@ Status GraphChannel::walk(const Reading& reading, const GraphQuery& query, Graph
   double weights = 0;
   for (const graph::RankSeed& seed : seeds_) weights += seed.share;
   for (graph::RankSeed& seed : seeds_) seed.share /= weights;
-  const double squared = weights * weights;
+  const double strength = weights * named_share();
+  const double squared = strength * strength;
   answer.trust = static_cast<float>(squared / (squared + kHalfTrust * kHalfTrust));
   add_passages(query);
   graph::WalkBudget budget(kMostGraphEdges);
@@ -133,25 +138,26 @@ void GraphChannel::find_words(const GraphQuery& query, double documents) {
     added.begin = static_cast<std::uint32_t>(names_.size());
     names_.append(list_.term(word));
     added.end = static_cast<std::uint32_t>(names_.size());
-    added.idf = idf_of(query, list_.term(word), documents);
+    weigh(query, list_.term(word), documents, added);
   }
 }
 
-// As a part of what a word of one document has at most; 0 for a word that the search did not look
-// for.
-double GraphChannel::idf_of(const GraphQuery& query, std::string_view word, double documents) {
+// The idf as a part of what a word of one document has at most; 0 for a word that the search did
+// not look for.
+void GraphChannel::weigh(const GraphQuery& query, std::string_view text, double documents,
+                         Word& word) {
   stem_.clear();
-  analyzer_.analyse(word, query.query->language, stem_);
-  if (stem_.words.empty()) return 0;
+  analyzer_.analyse(text, query.query->language, stem_);
+  if (stem_.words.empty()) return;
   const std::string_view stem = stem_.term(stem_.words.front());
   for (const WordTerms::Term& term : query.terms->terms()) {
     const WordQuery::Clause& clause = query.query->clauses[term.clause];
     if (clause.prefix || query.query->text(clause.begin, clause.length) != stem) continue;
-    const auto with = static_cast<double>(term.documents);
-    const double idf = std::log1p(std::max(0.0, documents - with + 0.5) / (with + 0.5));
-    return idf / std::log1p(std::max(1.0, documents));
+    word.documents = static_cast<double>(term.documents);
+    const double rest = std::max(0.0, documents - word.documents + 0.5);
+    word.idf = std::log1p(rest / (word.documents + 0.5)) / std::log1p(std::max(1.0, documents));
+    return;
   }
-  return 0;
 }
 
 // Longer names first, so that those inside them can be told.
@@ -171,24 +177,64 @@ Status GraphChannel::find_names(const Reading& reading, const GraphQuery& query)
       AEON_ASSIGN(const MemoryId id, reading.key_owner(query.tenant, key_));
       if (id == 0 || !graph_.node(id).visible) continue;
       found_.push_back({first, last});
-      add_name(id, idf);
+      if (!add_name(id, idf, holding(first, last))) continue;
+      for (std::size_t i = first; i <= last; ++i) words_[i].named = true;
     }
   }
   return {};
 }
 
-void GraphChannel::add_name(MemoryId id, double idf) {
+// The first kMostSeedWords of them. Each line begins and ends with a space, so that a name within
+// it is one of whole words.
+void GraphChannel::find_capitals(std::string_view text) {
+  mentions_.clear();
+  capitals_.clear();
+  find_mentions(text, mentions_);
+  if (mentions_.size() > kMostSeedWords) mentions_.resize(kMostSeedWords);
+  for (const std::string_view mention : mentions_) {
+    fold_name(mention, folded_);
+    capitals_.append(" ").append(folded_).append(" \n");
+  }
+}
+
+// The memories that hold the rarest word of a name, where the text does not write it as one; else
+// 0.
+double GraphChannel::holding(std::size_t first, std::size_t last) {
+  pattern_.clear();
+  pattern_.push_back(' ');
+  pattern_.append(names_, words_[first].begin, words_[last].end - words_[first].begin);
+  pattern_.push_back(' ');
+  if (capitals_.find(pattern_) != std::string::npos) return 0;
+  double fewest = words_[first].documents;
+  for (std::size_t i = first; i <= last; ++i) fewest = std::min(fewest, words_[i].documents);
+  return fewest;
+}
+
+// Whether the walk sets out from it. `holding`: memories that seem to hold it.
+bool GraphChannel::add_name(MemoryId id, double idf, double holding) {
   const auto same = [id](const graph::RankSeed& seed) { return seed.id == id; };
-  if (std::ranges::any_of(seeds_, same)) return;
+  if (std::ranges::any_of(seeds_, same)) return true;
   std::uint64_t edges = 0;
   (void)graph_.leaving(id, kCountedEdges, edges_, edges);
   counted_ += edges;
   const auto holds = [this](const graph::WalkEdge& edge) {
     return graph_.node(edge.to).has_document;
   };
-  const auto holding = std::max<std::ptrdiff_t>(1, std::ranges::count_if(edges_, holds));
-  const double weight = idf * idf * idf / static_cast<double>(holding);
-  if (weight >= kLeastWeight) seeds_.push_back({id, weight});
+  const auto linked = static_cast<double>(std::ranges::count_if(edges_, holds));
+  const double weight = idf * idf * idf / std::max({1.0, linked, holding});
+  if (weight < kLeastWeight) return false;
+  seeds_.push_back({id, weight});
+  return true;
+}
+
+double GraphChannel::named_share() const {
+  double named = 0;
+  double all = 0;
+  for (const Word& word : words_) {
+    all += word.idf;
+    if (word.named) named += word.idf;
+  }
+  return all > 0 ? named / all : 0;
 }
 
 void GraphChannel::add_passages(const GraphQuery& query) {

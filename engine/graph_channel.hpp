@@ -6,14 +6,18 @@
 //   - the concepts whose name stands in the text, word by word; a name inside a longer one that was
 //     found does not count. A concept's weight is the cube of the sum of its words' idf, each as a
 //     part of ln(1 + documents), divided by the memories with words that are linked with it: 1 for
-//     one word of one memory. What weighs less than kLeastWeight is left out; those of all concepts
-//     together have a share of 1;
+//     one word of one memory. A name that the text does not write as one, with capitals, is divided
+//     by the memories that hold the rarest of its words, where those are more: what a capital made
+//     a name of once may be common words. What weighs less than kLeastWeight is left out; those of
+//     all concepts together have a share of 1;
 //   - the kGraphPassages best by words, at kPassageShare times their score over the best one's;
 //
 // and walks over all edges but `next`, both ways, in proportion to their weights
 // (graph/page_rank.hpp, restart 0.15). A memory's score is the rank that arrives over edges:
-// that a walk sets out from it says nothing new. How far the walk is to be trusted follows from the
-// weights w of its concepts, w^2 / (w^2 + kHalfTrust^2), and no concept is no walk: names that are
+// that a walk sets out from it says nothing new. How far the walk is to be trusted follows from
+// w, the weights of its concepts times the share of the text's idf that their names hold:
+// w^2 / (w^2 + kHalfTrust^2). So a name that is a small part of the question says little, no
+// concept is no walk, and names that are
 // everywhere (who speaks in every turn) lead everywhere. After Gutierrez et al., "HippoRAG:
 // Neurobiologically Inspired Long-Term Memory for Large Language Models", NeurIPS 2024.
 //
@@ -45,7 +49,7 @@ inline constexpr std::uint64_t kCountedEdges = 1024;  // of a concept, to divide
 inline constexpr std::size_t kGraphPassages = 5;
 inline constexpr double kPassageShare = 0.05;
 inline constexpr double kLeastWeight = 0.07;
-inline constexpr double kHalfTrust = 0.7;
+inline constexpr double kHalfTrust = 0.25;
 inline constexpr double kGraphRestart = 0.15;
 inline constexpr double kGraphError = 5e-5;
 
@@ -120,15 +124,20 @@ class GraphChannel {
     std::uint32_t begin = 0;  // in names_
     std::uint32_t end = 0;
     double idf = 0;
+    double documents = 0;  // that hold it
+    bool named = false;    // part of a name that the walk sets out from
   };
   struct Span {
     std::size_t first = 0;
     std::size_t last = 0;
   };
   void find_words(const GraphQuery& query, double documents);
-  [[nodiscard]] double idf_of(const GraphQuery& query, std::string_view word, double documents);
+  void weigh(const GraphQuery& query, std::string_view text, double documents, Word& word);
   [[nodiscard]] Status find_names(const Reading& reading, const GraphQuery& query);
-  void add_name(MemoryId id, double idf);
+  [[nodiscard]] bool add_name(MemoryId id, double idf, double holding);
+  void find_capitals(std::string_view text);
+  [[nodiscard]] double holding(std::size_t first, std::size_t last);
+  [[nodiscard]] double named_share() const;
   void add_passages(const GraphQuery& query);
 
   WordAnalyzer analyzer_;
@@ -137,6 +146,10 @@ class GraphChannel {
   std::string names_;  // the words of the text, one space between two
   std::vector<Word> words_;
   std::vector<Span> found_;
+  std::vector<std::string_view> mentions_;
+  std::string folded_;
+  std::string capitals_;  // the names that the text writes as such, folded, a line each
+  std::string pattern_;
   std::string key_;
   std::vector<graph::RankSeed> seeds_;
   std::vector<graph::WalkEdge> edges_;

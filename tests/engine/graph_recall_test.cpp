@@ -66,7 +66,8 @@ std::string joined(const std::string& a, const std::string& b) {
   return a.empty() ? b : fmt::format("{} {}", a, b);
 }
 
-// Names are of lower-case words apart by one space, so a name is its own key.
+// Names are of lower-case words apart by one space, so a name is its own key, and no question
+// writes one with capitals.
 class Oracle {
  public:
   void add(MemoryId id, const Passage& passage) {
@@ -83,11 +84,19 @@ class Oracle {
   std::map<MemoryId, double> scores(const std::string& question) {
     const auto words = split(question);
     const auto hits = test::oracle_scores(documents_, words, 0.9, 0.4);
-    auto seeds = named(words);
+    std::set<std::size_t> places;
+    auto seeds = named(words, places);
     double sum = 0;
     for (const auto& [name, share] : seeds) sum += share;
     for (auto& [name, share] : seeds) share /= sum;
-    const double trust = sum * sum / (sum * sum + 0.7 * 0.7);
+    double part = 0;
+    double whole = 0;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      whole += idf_of(words[i]);
+      part += places.contains(i) ? idf_of(words[i]) : 0;
+    }
+    const double strength = sum * part / whole;
+    const double trust = strength * strength / (strength * strength + 0.25 * 0.25);
     for (std::size_t i = 0; sum > 0 && i < std::min<std::size_t>(5, hits.size()); ++i) {
       seeds[fmt::format("p{}", hits[i].id)] += 0.05 * hits[i].score / hits[0].score;
     }
@@ -126,7 +135,22 @@ class Oracle {
     return out;
   }
 
-  std::map<std::string, double> named(const std::vector<std::string>& words) const {
+  double holding_word(const std::string& word) const {
+    double with = 0;
+    for (const auto& document : documents_) with += document.times(word) > 0 ? 1 : 0;
+    return with;
+  }
+
+  // As a part of what a word of one document has.
+  double idf_of(const std::string& word) const {
+    const auto all = static_cast<double>(documents_.size());
+    const double with = holding_word(word);
+    return std::log(1 + (all - with + 0.5) / (with + 0.5)) / std::log(1 + all);
+  }
+
+  // `places` of the words that stand in the name of a seed.
+  std::map<std::string, double> named(const std::vector<std::string>& words,
+                                      std::set<std::size_t>& places) const {
     std::map<std::string, double> seeds;
     std::set<std::pair<std::size_t, std::size_t>> found;
     const auto graph = edges();
@@ -136,21 +160,24 @@ class Oracle {
         double idf = 0;
         for (std::size_t i = first; i < first + length; ++i) {
           name = joined(name, words[i]);
-          double with = 0;
-          for (const auto& document : documents_) with += document.times(words[i]) > 0 ? 1 : 0;
-          const auto all = static_cast<double>(documents_.size());
-          if (with > 0) idf += std::log(1 + (all - with + 0.5) / (with + 0.5));
+          idf += idf_of(words[i]);
         }
         const bool inside = std::ranges::any_of(found, [&](const auto& span) {
           return span.first <= first && first + length <= span.second;
         });
         if (inside || idf <= 0 || !graph.contains(name)) continue;
         found.insert({first, first + length});
-        idf /= std::log(1 + static_cast<double>(documents_.size()));
         double holding = 0;
         for (const auto& [passage, mentioned] : mentions_) holding += mentioned == name ? 1 : 0;
+        double fewest = holding_word(words[first]);
+        for (std::size_t i = first; i < first + length; ++i) {
+          fewest = std::min(fewest, holding_word(words[i]));
+        }
+        holding = std::max(holding, fewest);
         const double weight = idf * idf * idf / holding;
-        if (weight >= 0.07) seeds.try_emplace(name, weight);
+        if (weight < 0.07) continue;
+        seeds.try_emplace(name, weight);
+        for (std::size_t i = first; i < first + length; ++i) places.insert(i);
       }
     }
     return seeds;
@@ -261,6 +288,31 @@ TEST_CASE("A name that is everywhere leaves the order to the words") {
   for (std::size_t i = 0; i < with.hits.size(); ++i) {
     CHECK(with.hits[i].id == without.hits[i].id);
   }
+}
+
+TEST_CASE("A common word that a capital made a name of once leaves the order to the words") {
+  constexpr auto kGraph = static_cast<std::size_t>(Channel::graph);
+  Shelf shelf;
+  for (int i = 0; i < 60; ++i) {
+    const char* what = i % 10 == 0 ? "dairy" : "sour";
+    shelf.put({fmt::format("a {} treat {} of kind {}", what, i, i % 7), {}, {}});
+  }
+  const MemoryId must = shelf.put({"Dairy is a must", {"Dairy"}, {}});
+  const MemoryId wanted = shelf.put({"instead of butter in dairy baking take oil", {}, {}});
+  Query plain = graph_query("what to take for butter in dairy baking", 60);
+  const Answer with = shelf.ask(plain);
+  plain.preset.graph = 0;
+  const Answer without = shelf.ask(plain);
+  CHECK(place_of(with, wanted) == 1);
+  CHECK(with.marks[place_of(with, must) - 1][kGraph].rank == 0);
+  REQUIRE(with.hits.size() == without.hits.size());
+  for (std::size_t i = 0; i < with.hits.size(); ++i) {
+    CHECK(with.hits[i].id == without.hits[i].id);
+  }
+  // Where the question writes it as a name it is one.
+  const Answer named = shelf.ask(graph_query("who is Dairy", 60));
+  CHECK(place_of(named, must) == 1);
+  CHECK(named.marks[0][kGraph].rank == 1);
 }
 
 TEST_CASE("What a question needs second is found over the name in the first") {
