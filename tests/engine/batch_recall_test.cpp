@@ -9,7 +9,7 @@
 #include "tests/support/vector_source.hpp"
 
 using namespace aeon;
-using test::Shape;
+using test::Layout;
 using test::VectorSource;
 
 namespace {
@@ -19,7 +19,7 @@ constexpr std::uint32_t kRows = 6'500;
 using Rows = std::vector<std::vector<float>>;
 
 Rows make_rows(std::uint32_t count, std::uint64_t seed) {
-  VectorSource source(Shape::clustered, kDimension, seed);
+  VectorSource source(Layout::clustered, kDimension, seed);
   Rows rows;
   for (std::uint32_t i = 0; i < count; ++i) rows.push_back(source.next());
   return rows;

@@ -99,7 +99,7 @@ TEST_CASE("no file holds a byte of what was erased") {
   const test::TempDirectory scratch;
   Palace palace = make(scratch / "palace", quiet());
   Palace other = Palace::open(scratch / "palace", quiet()).value();
-  test::VectorSource source(test::Shape::clustered, kDimension, 5);
+  test::VectorSource source(test::Layout::clustered, kDimension, 5);
   std::vector<std::vector<float>> vectors;
   for (int i = 0; i < 200; ++i) {
     vectors.push_back(source.next());

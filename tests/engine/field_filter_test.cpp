@@ -109,7 +109,7 @@ class Store {
  public:
   explicit Store(const std::string& path, std::uint64_t seed)
       : random_(seed),
-        vectors_(test::Shape::clustered, kDimension, seed),
+        vectors_(test::Layout::clustered, kDimension, seed),
         palace_(Palace::create(
                     path,
                     std::vector<SpaceSpec>{{.name = "other", .dimension = 4, .model = ""},
@@ -287,7 +287,7 @@ TEST_CASE("a walk among rows that match finds the nearest of them") {
                     scratch / "palace",
                     std::vector<SpaceSpec>{{.name = "v", .dimension = kWide, .model = ""}}, options)
                     .value();
-  test::VectorSource rows(test::Shape::clustered, kWide, 7);
+  test::VectorSource rows(test::Layout::clustered, kWide, 7);
   for (std::uint32_t first = 0; first < kRows; first += 1000) {
     Batch batch;
     for (std::uint32_t i = first; i < first + 1000; ++i) {

@@ -12,7 +12,7 @@
 #include "tests/support/vector_source.hpp"
 
 using namespace aeon;
-using test::Shape;
+using test::Layout;
 using test::VectorSource;
 
 namespace {
@@ -27,8 +27,8 @@ OpenOptions quiet() {
   return options;
 }
 
-Rows make_rows(Shape shape, std::uint32_t count, std::uint64_t seed) {
-  VectorSource source(shape, kDimension, seed);
+Rows make_rows(Layout layout, std::uint32_t count, std::uint64_t seed) {
+  VectorSource source(layout, kDimension, seed);
   Rows rows;
   for (std::uint32_t i = 0; i < count; ++i) rows.push_back(source.next());
   return rows;
@@ -105,20 +105,21 @@ Measured measure(const Snapshot& snapshot, const Rows& queries, float recall,
 }  // namespace
 
 TEST_CASE("the wanted recall is met wherever rows lie") {
-  const Shape shape = GENERATE(Shape::clustered, Shape::by_topic, Shape::copies, Shape::uniform);
+  const Layout layout =
+      GENERATE(Layout::clustered, Layout::by_topic, Layout::copies, Layout::uniform);
   const Metric metric = GENERATE(Metric::cosine, Metric::l2, Metric::dot);
-  CAPTURE(static_cast<int>(shape), static_cast<int>(metric));
+  CAPTURE(static_cast<int>(layout), static_cast<int>(metric));
   const test::TempDirectory scratch;
   Palace palace = make_palace(scratch / "palace", metric);
-  const Rows rows = make_rows(shape, kRows, 2);
-  const Rows queries = make_rows(shape, 60, 3);
+  const Rows rows = make_rows(layout, kRows, 2);
+  const Rows queries = make_rows(layout, 60, 3);
   const auto check = [&](const char* where) {
     CAPTURE(where);
     for (const float recall : {0.9F, 0.98F}) {
       const Measured measured = measure(palace.snapshot(), queries, recall);
       CAPTURE(measured.scanned, measured.exact);
       CHECK(measured.recall >= static_cast<double>(recall) - 0.02);
-      if (shape == Shape::clustered && metric != Metric::dot) {
+      if (layout == Layout::clustered && metric != Metric::dot) {
         CHECK(measured.scanned < kRows / 4.0);
         CHECK(measured.exact == 0);
       }
@@ -128,7 +129,7 @@ TEST_CASE("the wanted recall is met wherever rows lie") {
   check("in the tail");
   REQUIRE(palace.checkpoint().has_value());
   check("in a segment");
-  const Rows more = make_rows(shape, 1500, 4);
+  const Rows more = make_rows(layout, 1500, 4);
   add(palace, more, 0, 700, 1);
   REQUIRE(palace.checkpoint().has_value());
   add(palace, more, 700, 1500, 200);
@@ -142,8 +143,8 @@ TEST_CASE("the wanted recall is met wherever rows lie") {
 
 TEST_CASE("the order of insertion costs next to nothing") {
   const test::TempDirectory scratch;
-  const Rows queries = make_rows(Shape::by_topic, 100, 5);
-  Rows rows = make_rows(Shape::by_topic, kRows, 6);
+  const Rows queries = make_rows(Layout::by_topic, 100, 5);
+  Rows rows = make_rows(Layout::by_topic, kRows, 6);
   Palace sorted = make_palace(scratch / "sorted");
   add(sorted, rows, 0, kRows, 500);
   Palace reversed = make_palace(scratch / "reversed");
@@ -161,7 +162,7 @@ TEST_CASE("the order of insertion costs next to nothing") {
 TEST_CASE("every one of a thousand copies is found, and what lies behind them") {
   const test::TempDirectory scratch;
   Palace palace = make_palace(scratch / "palace");
-  const Rows distinct = make_rows(Shape::clustered, 5000, 8);
+  const Rows distinct = make_rows(Layout::clustered, 5000, 8);
   Rows rows = distinct;
   for (int copy = 0; copy < 500; ++copy) {
     for (std::size_t i = 0; i < 10; ++i) rows.push_back(distinct[i]);
@@ -189,8 +190,8 @@ TEST_CASE("every one of a thousand copies is found, and what lies behind them") 
 TEST_CASE("what was forgotten is not found, and an old snapshot finds what it had") {
   const test::TempDirectory scratch;
   Palace palace = make_palace(scratch / "palace");
-  const Rows rows = make_rows(Shape::clustered, kRows, 9);
-  const Rows queries = make_rows(Shape::clustered, 50, 10);
+  const Rows rows = make_rows(Layout::clustered, kRows, 9);
+  const Rows queries = make_rows(Layout::clustered, 50, 10);
   const auto ids = add(palace, rows, 0, kRows, 100);
   REQUIRE(palace.checkpoint().has_value());
   const Snapshot before = palace.snapshot();
@@ -205,7 +206,7 @@ TEST_CASE("what was forgotten is not found, and an old snapshot finds what it ha
     }
     REQUIRE(palace.commit(std::move(batch), Durability::process).has_value());
   }
-  const Rows more = make_rows(Shape::clustered, 2000, 11);
+  const Rows more = make_rows(Layout::clustered, 2000, 11);
   add(palace, more, 0, 2000, 50);
   for (int round = 0; round < 2; ++round) {
     CHECK(measure(palace.snapshot(), queries, 0.95F).recall >= 0.93);
@@ -224,7 +225,7 @@ TEST_CASE("what was forgotten is not found, and an old snapshot finds what it ha
 TEST_CASE("links do not lead from one tenant to another") {
   const test::TempDirectory scratch;
   Palace palace = make_palace(scratch / "palace");
-  const Rows rows = make_rows(Shape::clustered, kRows, 12);
+  const Rows rows = make_rows(Layout::clustered, kRows, 12);
   std::set<MemoryId> owned[2];
   for (const std::string tenant : {"ada", "bob"}) {
     Batch batch;
@@ -238,7 +239,7 @@ TEST_CASE("links do not lead from one tenant to another") {
     }
     if (first == 4000) REQUIRE(palace.checkpoint().has_value());
   }
-  const Rows queries = make_rows(Shape::clustered, 50, 13);
+  const Rows queries = make_rows(Layout::clustered, 50, 13);
   for (int owner = 0; owner < 2; ++owner) {
     const std::string_view tenant = owner == 0 ? "ada" : "bob";
     CHECK(measure(palace.snapshot(), queries, 0.95F, tenant).recall >= 0.93);
@@ -256,7 +257,7 @@ TEST_CASE("rows that several threads commit at once find each other") {
   options.checkpoint_bytes = 4 << 20;
   Palace palace =
       Palace::create(scratch / "palace", {{.name = "v", .dimension = kDimension}}, options).value();
-  const Rows rows = make_rows(Shape::clustered, kRows, 14);
+  const Rows rows = make_rows(Layout::clustered, kRows, 14);
   {
     std::vector<std::jthread> writers;
     for (std::size_t writer = 0; writer < 3; ++writer) {
@@ -273,6 +274,6 @@ TEST_CASE("rows that several threads commit at once find each other") {
       });
     }
   }
-  const Rows queries = make_rows(Shape::clustered, 60, 15);
+  const Rows queries = make_rows(Layout::clustered, 60, 15);
   CHECK(measure(palace.snapshot(), queries, 0.95F).recall >= 0.93);
 }

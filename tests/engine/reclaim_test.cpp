@@ -15,7 +15,7 @@
 #include "tests/support/vector_source.hpp"
 
 using namespace aeon;
-using test::Shape;
+using test::Layout;
 using test::VectorSource;
 
 namespace {
@@ -48,9 +48,9 @@ std::string text_of(std::size_t i, int revision) {
 // Memories 0..count-1 under keys, each with a vector, text and a place in a session.
 class Store {
  public:
-  Store(std::string directory, OpenOptions options, Shape shape = Shape::clustered)
+  Store(std::string directory, OpenOptions options, Layout layout = Layout::clustered)
       : directory_(std::move(directory)),
-        source_(shape, kDimension, 7),
+        source_(layout, kDimension, 7),
         palace_(
             Palace::create(directory_, {{.name = "v", .dimension = kDimension}}, options).value()) {
   }
@@ -141,13 +141,13 @@ std::vector<std::size_t> some_of(std::size_t count, double share, std::uint64_t 
 }  // namespace
 
 TEST_CASE("after most rows were forgotten the files are small and the rest is found") {
-  const Shape shape = GENERATE(Shape::clustered, Shape::by_topic, Shape::copies);
+  const Layout layout = GENERATE(Layout::clustered, Layout::by_topic, Layout::copies);
   const double share = GENERATE(0.5, 0.9);
-  CAPTURE(static_cast<int>(shape), share);
+  CAPTURE(static_cast<int>(layout), share);
   const char* rows = std::getenv("AEON_RECLAIM_ROWS");
   const std::size_t count = rows == nullptr ? 12'000 : std::strtoull(rows, nullptr, 10);
   const test::TempDirectory scratch;
-  Store store(scratch / "palace", quiet(), shape);
+  Store store(scratch / "palace", quiet(), layout);
   store.history(0);
   store.write(0, count, 0);
   REQUIRE(store.palace().compact().has_value());

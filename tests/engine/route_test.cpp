@@ -1,5 +1,5 @@
-// Recall through routes: as much of the true neighbours as was asked for, whatever the shape of the
-// data, and everything else as without routes.
+// Recall through routes: as much of the true neighbours as was asked for, whatever the layout of
+// the data, and everything else as without routes.
 #include <catch2/catch.hpp>
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 #include "tests/support/vector_source.hpp"
 
 using namespace aeon;
-using test::Shape;
+using test::Layout;
 
 namespace {
 
@@ -18,7 +18,7 @@ constexpr std::uint32_t kRows = 12'000;
 
 class Source : public test::VectorSource {
  public:
-  Source(Shape shape, std::uint64_t seed) : VectorSource(shape, kDimension, seed) {}
+  Source(Layout layout, std::uint64_t seed) : VectorSource(layout, kDimension, seed) {}
 };
 
 void fill(Palace& palace, Source& source, std::uint32_t rows) {
@@ -83,19 +83,20 @@ SpaceSpec space(Metric metric) { return {.name = "v", .dimension = kDimension, .
 }  // namespace
 
 TEST_CASE("a routed recall finds the share that was asked for, whatever the data") {
-  const Shape shape = GENERATE(Shape::clustered, Shape::uniform, Shape::copies, Shape::by_topic);
+  const Layout layout =
+      GENERATE(Layout::clustered, Layout::uniform, Layout::copies, Layout::by_topic);
   const Metric metric = GENERATE(Metric::cosine, Metric::l2, Metric::dot);
-  CAPTURE(static_cast<int>(shape), static_cast<int>(metric));
+  CAPTURE(static_cast<int>(layout), static_cast<int>(metric));
   const test::TempDirectory scratch;
   auto palace = Palace::create(scratch / "palace", {space(metric)}, quiet()).value();
-  Source rows(shape, 2);
+  Source rows(layout, 2);
   fill(palace, rows, kRows);
   REQUIRE(palace.checkpoint().has_value());
   std::uint64_t scanned = 0;
   for (const float recall : {0.9F, 0.98F}) {
-    Source queries(shape, 3);
+    Source queries(layout, 3);
     CHECK(measure(palace, queries, recall, scanned) >= static_cast<double>(recall) - 0.04);
-    if (shape == Shape::clustered && metric != Metric::dot) CHECK(scanned < kRows / 4);
+    if (layout == Layout::clustered && metric != Metric::dot) CHECK(scanned < kRows / 4);
   }
   CHECK(palace.verify().value().damage.empty());
 }
@@ -104,7 +105,7 @@ TEST_CASE("routed rows can be forgotten, revised, read and merged like others") 
   const test::TempDirectory scratch;
   const std::string directory = scratch / "palace";
   auto palace = Palace::create(directory, {space(Metric::cosine)}, quiet()).value();
-  Source rows(Shape::clustered, 5);
+  Source rows(Layout::clustered, 5);
   fill(palace, rows, kRows);
   REQUIRE(palace.checkpoint().has_value());
   const std::uint64_t hash = palace.snapshot().state_hash().value();
@@ -142,7 +143,7 @@ TEST_CASE("routed rows can be forgotten, revised, read and merged like others") 
 TEST_CASE("a filter over routed rows is answered with as many as match") {
   const test::TempDirectory scratch;
   auto palace = Palace::create(scratch / "palace", {space(Metric::l2)}, quiet()).value();
-  Source rows(Shape::clustered, 7);
+  Source rows(Layout::clustered, 7);
   fill(palace, rows, kRows);
   REQUIRE(palace.checkpoint().has_value());
   const std::vector<float> vector = rows.next();

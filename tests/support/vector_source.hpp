@@ -7,12 +7,12 @@
 
 namespace aeon::test {
 
-enum class Shape { clustered, uniform, copies, by_topic };
+enum class Layout { clustered, uniform, copies, by_topic };
 
 class VectorSource {
  public:
-  VectorSource(Shape shape, std::uint32_t dimension, std::uint64_t seed)
-      : shape_(shape), dimension_(dimension), random_(seed) {
+  VectorSource(Layout layout, std::uint32_t dimension, std::uint64_t seed)
+      : layout_(layout), dimension_(dimension), random_(seed) {
     std::mt19937_64 fixed(1);
     centres_.resize(60);
     for (auto& centre : centres_) centre = gaussian(fixed, 1.0F);
@@ -20,11 +20,11 @@ class VectorSource {
   // clustered: around one of 60 centres; by_topic: 200 of one centre after the other; copies: two
   // rows of three are a centre itself; uniform: in every direction alike.
   std::vector<float> next() {
-    std::vector<float> values = gaussian(random_, shape_ == Shape::uniform ? 1.0F : 0.4F);
-    if (shape_ == Shape::uniform) return values;
-    const std::size_t topic = shape_ == Shape::by_topic ? made_ / 200 : random_();
+    std::vector<float> values = gaussian(random_, layout_ == Layout::uniform ? 1.0F : 0.4F);
+    if (layout_ == Layout::uniform) return values;
+    const std::size_t topic = layout_ == Layout::by_topic ? made_ / 200 : random_();
     const auto& centre = centres_[topic % centres_.size()];
-    if (shape_ == Shape::copies && made_ % 3 != 0) values.assign(dimension_, 0.0F);
+    if (layout_ == Layout::copies && made_ % 3 != 0) values.assign(dimension_, 0.0F);
     for (std::size_t i = 0; i < values.size(); ++i) values[i] += centre[i];
     ++made_;
     return values;
@@ -37,7 +37,7 @@ class VectorSource {
     for (float& value : values) value = normal(random);
     return values;
   }
-  Shape shape_;
+  Layout layout_;
   std::uint32_t dimension_;
   std::mt19937_64 random_;
   std::size_t made_ = 0;
