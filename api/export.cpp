@@ -51,7 +51,8 @@ Status export_edges(const Snapshot& snapshot, MemoryId id, const LineSink& sink,
 
 Result<ExportReport> export_palace(const Snapshot& snapshot, const LineSink& sink) {
   ExportReport report;
-  AEON_TRY(sink(header_line({snapshot.commit(), snapshot.spaces()})));
+  AEON_ASSIGN(std::vector<SpaceSpec> spaces, snapshot.spaces());
+  AEON_TRY(sink(header_line({snapshot.commit(), std::move(spaces)})));
   AEON_ASSIGN(const std::vector<std::string> tenants, snapshot.tenants());
   for (const std::string& tenant : tenants) {
     if (!tenant.empty()) AEON_TRY(sink(tenant_line(tenant)));
@@ -96,7 +97,7 @@ Status Importer::line(std::string_view text) {
 Status Importer::take(ExportHeader&& header) {
   if (has_header_) return fail(Errc::invalid_json, "a second export header; import one at a time");
   has_header_ = true;
-  const std::vector<SpaceSpec> there = palace_->snapshot().spaces();
+  AEON_ASSIGN(const std::vector<SpaceSpec> there, palace_->snapshot().spaces());
   for (SpaceSpec& space : header.spaces) {
     const auto same = std::ranges::find(there, space.name, &SpaceSpec::name);
     if (same == there.end()) {

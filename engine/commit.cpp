@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "engine/linking.hpp"
+#include "engine/no_memory.hpp"
 #include "engine/store.hpp"
 
 namespace aeon::engine {
@@ -14,6 +15,15 @@ namespace {
 // From this size on a group is applied while the device writes it. To ask for that costs about as
 // much as applying this many bytes.
 constexpr std::size_t kOverlapBytes = std::size_t{8} << 10;
+
+// Whoever leads must come to its end: without memory for the sentence the error is another.
+Error copy_of(const Error& error) noexcept {
+  try {
+    return error;
+  } catch (const std::bad_alloc&) {
+    return no_memory().error();
+  }
+}
 
 }  // namespace
 
@@ -48,7 +58,7 @@ void Store::lead() {
     if (const Status status = lead_or_fail(group); !status) {
       for (wal::CommitQueue::Waiter* waiter : group) {
         auto& pending = static_cast<Pending&>(*waiter);
-        if (!pending.error && pending.ack.commit == 0) pending.error = status.error();
+        if (!pending.error && pending.ack.commit == 0) pending.error = copy_of(status.error());
       }
     }
   }

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "engine/engine_state.hpp"
+#include "engine/no_memory.hpp"
 #include "engine/record.hpp"
 #include "storage/merged_cursor.hpp"
 
@@ -231,7 +232,9 @@ ChangeFeed::ChangeFeed(ChangeFeed&&) noexcept = default;
 ChangeFeed& ChangeFeed::operator=(ChangeFeed&&) noexcept = default;
 ChangeFeed::~ChangeFeed() = default;
 
-Result<bool> ChangeFeed::next(CommitChanges& changes) { return source_->next(changes); }
+Result<bool> ChangeFeed::next(CommitChanges& changes) {
+  return engine::without_exceptions([&] { return source_->next(changes); });
+}
 CommitNumber ChangeFeed::position() const noexcept { return source_->position(); }
 
 }  // namespace aeon

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "engine/engine_state.hpp"
+#include "engine/no_memory.hpp"
 #include "engine/store.hpp"
 
 namespace aeon::engine {
@@ -320,7 +321,7 @@ Status Store::remove_orphans() {
 }
 
 Store::~Store() {
-  (void)close();
+  (void)without_exceptions([this] { return close(); });
   view_.clear();
 }
 

@@ -2,30 +2,18 @@
 
 #include <algorithm>
 #include <cstring>
-#include <new>
 
 #include <fmt/format.h>
 
 #include "engine/feed_source.hpp"
+#include "engine/no_memory.hpp"
 #include "engine/store.hpp"
 #include "engine/view.hpp"
 #include "storage/os.hpp"
 
 namespace aeon {
 
-namespace {
-
-// The library throws nothing across its API; what it is built on throws when memory is out.
-template <typename Call>
-auto without_exceptions(const Call& call) -> decltype(call()) {
-  try {
-    return call();
-  } catch (const std::bad_alloc&) {
-    return std::unexpected(Error{Errc::no_memory, 0, "out of memory"});
-  }
-}
-
-}  // namespace
+using engine::without_exceptions;
 
 Palace::Palace(std::unique_ptr<engine::Store> store) : store_(std::move(store)) {}
 Palace::Palace(Palace&&) noexcept = default;
@@ -33,7 +21,7 @@ Palace& Palace::operator=(Palace&&) noexcept = default;
 Palace::~Palace() = default;
 
 Result<Palace> Palace::create(const std::string& directory, const std::vector<SpaceSpec>& spaces,
-                              OpenOptions options) {
+                              OpenOptions options) try {
   if (directory.empty()) return fail(Errc::invalid_argument, "a palace needs a directory's path");
   if (options.read_only) {
     return fail(Errc::invalid_argument, "a palace can't be created read-only");
@@ -47,16 +35,21 @@ Result<Palace> Palace::create(const std::string& directory, const std::vector<Sp
   AEON_ASSIGN(Palace palace, open(directory, options));
   if (!batch.empty()) AEON_TRY(palace.commit(std::move(batch), Durability::sync));
   return palace;
+} catch (const std::bad_alloc&) {
+  return engine::no_memory();
 }
 
-Result<Palace> Palace::open(const std::string& directory, OpenOptions options) {
+Result<Palace> Palace::open(const std::string& directory, OpenOptions options) try {
   if (directory.empty()) return fail(Errc::invalid_argument, "a palace needs a directory's path");
-  AEON_ASSIGN(auto store,
-              without_exceptions([&] { return engine::Store::open(directory, options); }));
+  AEON_ASSIGN(auto store, engine::Store::open(directory, options));
   return Palace(std::move(store));
+} catch (const std::bad_alloc&) {
+  return engine::no_memory();
 }
 
-Status Palace::close() { return store_->close(); }
+Status Palace::close() {
+  return without_exceptions([&] { return store_->close(); });
+}
 
 Result<Ack> Palace::commit(Batch batch, Durability level) {
   return without_exceptions([&] { return store_->commit(std::move(batch), level); });
@@ -67,7 +60,7 @@ Result<StoredPayload> Palace::store_payload(ContentType type, std::uint64_t byte
   return without_exceptions([&] { return store_->store_payload(type, bytes, source); });
 }
 
-Result<StoredPayload> Palace::store_payload(ContentType type, std::string_view content) {
+Result<StoredPayload> Palace::store_payload(ContentType type, std::string_view content) try {
   return store_->store_payload(type, content.size(),
                                [content](std::span<std::byte> buffer) mutable {
                                  const std::size_t count = std::min(buffer.size(), content.size());
@@ -75,6 +68,8 @@ Result<StoredPayload> Palace::store_payload(ContentType type, std::string_view c
                                  content.remove_prefix(count);
                                  return Result<std::size_t>(count);
                                });
+} catch (const std::bad_alloc&) {
+  return engine::no_memory();
 }
 
 // A view that was published between the two looks may have left out what the commit still needs.
@@ -90,12 +85,14 @@ Status Palace::recall(const Query& query, Answer& answer) const {
   return without_exceptions([&] { return snapshot().recall(query, answer); });
 }
 
-Result<Snapshot> Palace::fresh_snapshot() {
+Result<Snapshot> Palace::fresh_snapshot() try {
   AEON_TRY(store_->catch_up());
   return snapshot();
+} catch (const std::bad_alloc&) {
+  return engine::no_memory();
 }
 
-Result<Snapshot> Palace::snapshot_at(CommitNumber commit) const {
+Result<Snapshot> Palace::snapshot_at(CommitNumber commit) const try {
   const CommitNumber newest = store_->visible();
   if (commit > newest) {
     return fail(Errc::invalid_argument,
@@ -109,6 +106,8 @@ Result<Snapshot> Palace::snapshot_at(CommitNumber commit) const {
                             commit, snapshot.view_->horizon()));
   }
   return snapshot;
+} catch (const std::bad_alloc&) {
+  return engine::no_memory();
 }
 
 Status Palace::checkpoint() {
@@ -123,9 +122,11 @@ Result<bool> Palace::maintain(std::chrono::nanoseconds budget) {
 Status Palace::purge() {
   return without_exceptions([&] { return store_->purge(); });
 }
-Result<BackupReport> Palace::backup(const std::string& directory) {
+Result<BackupReport> Palace::backup(const std::string& directory) try {
   if (directory.empty()) return fail(Errc::invalid_argument, "a copy needs a directory's path");
-  return without_exceptions([&] { return store_->backup(directory); });
+  return store_->backup(directory);
+} catch (const std::bad_alloc&) {
+  return engine::no_memory();
 }
 Result<std::vector<CommitInfo>> Palace::commits(CommitNumber after, std::size_t limit) {
   return without_exceptions([&] { return store_->commits(after, limit); });
@@ -133,10 +134,12 @@ Result<std::vector<CommitInfo>> Palace::commits(CommitNumber after, std::size_t 
 Result<std::vector<VersionInfo>> Palace::versions(MemoryId id) {
   return without_exceptions([&] { return store_->versions(id); });
 }
-Result<ChangeFeed> Palace::changes_after(CommitNumber after) {
+Result<ChangeFeed> Palace::changes_after(CommitNumber after) try {
   AEON_TRY(store_->catch_up());
   AEON_TRY(snapshot_at(after));
   return ChangeFeed(std::make_unique<engine::FeedSource>(*store_, after));
+} catch (const std::bad_alloc&) {
+  return engine::no_memory();
 }
 Result<bool> Palace::scrub(std::chrono::nanoseconds budget) {
   return without_exceptions([&] { return store_->scrub(budget); });

@@ -5,6 +5,11 @@
 // readers wait for nobody. After fork() the child may read what it had, and must open the palace
 // again for everything else; what is left of the old one refuses to write, and closes without a
 // trace.
+//
+// No call throws. Any that returns a Status or a Result may fail with no_memory, also where its
+// errors do not name it: what it was to fill may hold anything then, and nothing has changed.
+// Where a commit was so far under way that this can't be told, the palace is read-only from then on
+// (Stats::read_only_reason), and the next opening shows whether it took effect.
 #pragma once
 
 #include <chrono>
@@ -115,7 +120,7 @@ class Snapshot {
   [[nodiscard]] Status rank(const WalkQuery& query, WalkAnswer& answer) const;
 
   // Spaces in the order they were made.
-  [[nodiscard]] std::vector<SpaceSpec> spaces() const;
+  [[nodiscard]] Result<std::vector<SpaceSpec>> spaces() const;
   [[nodiscard]] Result<std::vector<std::string>> tenants() const;
   // A hash over everything visible (memories, versions, vectors, edges), the same in every process
   // and after every checkpoint, compaction or reopen. Reads the whole palace.

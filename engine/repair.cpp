@@ -10,6 +10,7 @@
 
 #include "engine/control.hpp"
 #include "engine/copy_place.hpp"
+#include "engine/no_memory.hpp"
 #include "engine/palace.hpp"
 #include "engine/salvage.hpp"
 #include "engine/text/language.hpp"
@@ -487,15 +488,13 @@ Result<RepairReport> repair_into(const std::string& directory, const std::string
 }  // namespace
 
 Result<RepairReport> Palace::repair(const std::string& directory, const std::string& target,
-                                    OpenOptions options) {
+                                    OpenOptions options) try {
   if (directory.empty() || target.empty()) {
     return fail(Errc::invalid_argument, "repair needs the paths of two directories");
   }
-  try {
-    return repair_into(directory, engine::without_last_slash(target), options);
-  } catch (const std::bad_alloc&) {
-    return fail(Errc::no_memory, "out of memory");
-  }
+  return repair_into(directory, engine::without_last_slash(target), options);
+} catch (const std::bad_alloc&) {
+  return engine::no_memory();
 }
 
 }  // namespace aeon

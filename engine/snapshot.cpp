@@ -8,6 +8,7 @@
 #include "engine/filter.hpp"
 #include "engine/find_row.hpp"
 #include "engine/lookaside/lookaside_search.hpp"
+#include "engine/no_memory.hpp"
 #include "engine/node_filter.hpp"
 #include "engine/palace.hpp"
 #include "engine/prepare.hpp"
@@ -248,7 +249,7 @@ Status recall_best(const Reading& reading, engine::Lookaside& lookaside, const Q
 
 }  // namespace
 
-Status Snapshot::recall(const Query& query, Answer& answer) const {
+Status Snapshot::recall(const Query& query, Answer& answer) const try {
   AEON_TRY(engine::check_wanted(query));
   const Reading reading = this->reading();
   const auto find = [&](const Query& wanted, Answer& found) {
@@ -257,6 +258,8 @@ Status Snapshot::recall(const Query& query, Answer& answer) const {
   if (query.shape.any()) return engine::recall_shaped(reading, query, find, answer);
   answer.tokens = 0;
   return find(query, answer);
+} catch (const std::bad_alloc&) {
+  return engine::no_memory();
 }
 
 namespace {
@@ -278,7 +281,7 @@ Status read_vectors(const Reading& reading, const engine::VersionRecord& record,
 
 }  // namespace
 
-Status Snapshot::get(MemoryId id, Memory& memory, bool with_vectors) const {
+Status Snapshot::get(MemoryId id, Memory& memory, bool with_vectors) const try {
   const Reading reading = this->reading();
   Reading::Version& version = version_scratch();
   AEON_TRY(reading.find_version(id, version));
@@ -305,16 +308,20 @@ Status Snapshot::get(MemoryId id, Memory& memory, bool with_vectors) const {
   AEON_TRY(reading.read_content(record, memory.content));
   memory.vectors.clear();
   return with_vectors ? read_vectors(reading, record, version.commit, id, memory) : Status{};
+} catch (const std::bad_alloc&) {
+  return engine::no_memory();
 }
 
-Result<std::optional<std::string_view>> Snapshot::view_content(MemoryId id) const {
+Result<std::optional<std::string_view>> Snapshot::view_content(MemoryId id) const try {
   Reading::Version& version = version_scratch();
   const Reading reading = this->reading();
   AEON_TRY(reading.find_version(id, version));
   return reading.view_content(version.record);
+} catch (const std::bad_alloc&) {
+  return engine::no_memory();
 }
 
-Result<MemoryId> Snapshot::find_key(std::string_view tenant, std::string_view key) const {
+Result<MemoryId> Snapshot::find_key(std::string_view tenant, std::string_view key) const try {
   const Reading reading = this->reading();
   AEON_ASSIGN(const std::uint32_t number, reading.tenant_number(tenant));
   AEON_ASSIGN(const MemoryId id, reading.key_owner(number, key));
@@ -327,9 +334,11 @@ Result<MemoryId> Snapshot::find_key(std::string_view tenant, std::string_view ke
   }
   if (visible) return id;
   return fail(Errc::unknown_id, fmt::format("no memory has the key \"{}\"", key));
+} catch (const std::bad_alloc&) {
+  return engine::no_memory();
 }
 
-Status Snapshot::list(MemoryId after, std::size_t limit, std::vector<MemoryId>& ids) const {
+Status Snapshot::list(MemoryId after, std::size_t limit, std::vector<MemoryId>& ids) const try {
   ids.clear();
   if (after == UINT64_MAX) return {};
   std::string from;
@@ -347,18 +356,22 @@ Status Snapshot::list(MemoryId after, std::size_t limit, std::vector<MemoryId>& 
     if (record.live && !reading().has_expired(record)) ids.push_back(key.u64());
   }
   return cursor.status();
+} catch (const std::bad_alloc&) {
+  return engine::no_memory();
 }
 
-std::vector<SpaceSpec> Snapshot::spaces() const {
+Result<std::vector<SpaceSpec>> Snapshot::spaces() const try {
   std::vector<SpaceSpec> specs;
   const engine::Catalog& catalog = store_->catalog();
   for (std::uint32_t number = 1; number <= catalog.count(); ++number) {
     if (catalog.at(number)->born <= commit_) specs.push_back(catalog.at(number)->spec);
   }
   return specs;
+} catch (const std::bad_alloc&) {
+  return engine::no_memory();
 }
 
-Result<std::vector<std::string>> Snapshot::tenants() const {
+Result<std::vector<std::string>> Snapshot::tenants() const try {
   std::string prefix;
   storage::begin_key(prefix, storage::Table::names)
       .u8(static_cast<std::uint8_t>(NameClass::tenant));
@@ -373,6 +386,8 @@ Result<std::vector<std::string>> Snapshot::tenants() const {
   }
   AEON_TRY(cursor.status());
   return names;
+} catch (const std::bad_alloc&) {
+  return engine::no_memory();
 }
 
 }  // namespace aeon

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "engine/batch_search.hpp"
+#include "engine/no_memory.hpp"
 #include "engine/palace.hpp"
 #include "engine/prepare.hpp"
 #include "engine/query_check.hpp"
@@ -40,7 +41,7 @@ std::unexpected<Error> of_query(std::size_t place, Error error) {
 }  // namespace
 
 // Every plain query is checked before the first search, so that most errors change no answer.
-Status Snapshot::recall_batch(std::span<const Query> queries, std::span<Answer> answers) const {
+Status Snapshot::recall_batch(std::span<const Query> queries, std::span<Answer> answers) const try {
   if (queries.size() != answers.size()) {
     return fail(Errc::invalid_argument, fmt::format("{} queries and {} answers; give as many",
                                                     queries.size(), answers.size()));
@@ -67,10 +68,14 @@ Status Snapshot::recall_batch(std::span<const Query> queries, std::span<Answer> 
     if (!done) return of_query(i, done.error());
   }
   return engine::search_batch(reading, searches);
+} catch (const std::bad_alloc&) {
+  return engine::no_memory();
 }
 
-Status Palace::recall_batch(std::span<const Query> queries, std::span<Answer> answers) const {
+Status Palace::recall_batch(std::span<const Query> queries, std::span<Answer> answers) const try {
   return snapshot().recall_batch(queries, answers);
+} catch (const std::bad_alloc&) {
+  return engine::no_memory();
 }
 
 }  // namespace aeon

@@ -1,6 +1,7 @@
 // The Trace through a snapshot: lines, times, neighbours.
 #include <fmt/format.h>
 
+#include "engine/no_memory.hpp"
 #include "engine/palace.hpp"
 #include "engine/store.hpp"
 #include "graph/trace.hpp"
@@ -41,16 +42,20 @@ Status walk(const Reading& reading, MemoryId id, graph::Way way, std::size_t cou
 
 }  // namespace
 
-Status Snapshot::backtrack(MemoryId id, std::size_t count, std::vector<Event>& events) const {
+Status Snapshot::backtrack(MemoryId id, std::size_t count, std::vector<Event>& events) const try {
   return walk(reading(), id, graph::Way::in, count, events);
+} catch (const std::bad_alloc&) {
+  return engine::no_memory();
 }
 
-Status Snapshot::follow(MemoryId id, std::size_t count, std::vector<Event>& events) const {
+Status Snapshot::follow(MemoryId id, std::size_t count, std::vector<Event>& events) const try {
   return walk(reading(), id, graph::Way::out, count, events);
+} catch (const std::bad_alloc&) {
+  return engine::no_memory();
 }
 
 Status Snapshot::timeline(std::string_view tenant, std::string_view session, TimeNs since,
-                          TimeNs until, std::size_t limit, std::vector<Event>& events) const {
+                          TimeNs until, std::size_t limit, std::vector<Event>& events) const try {
   const Reading reading = this->reading();
   events.clear();
   AEON_ASSIGN(const std::uint32_t tenant_number, reading.tenant_number(tenant));
@@ -65,10 +70,12 @@ Status Snapshot::timeline(std::string_view tenant, std::string_view session, Tim
     if (seen) events.push_back({cursor.event().id, cursor.event().time});
   }
   return cursor.status();
+} catch (const std::bad_alloc&) {
+  return engine::no_memory();
 }
 
 Status Snapshot::neighbours(MemoryId id, Direction direction, std::string_view type,
-                            std::size_t limit, std::vector<Edge>& edges) const {
+                            std::size_t limit, std::vector<Edge>& edges) const try {
   const Reading reading = this->reading();
   edges.clear();
   Reading::Version version;
@@ -97,6 +104,8 @@ Status Snapshot::neighbours(MemoryId id, Direction direction, std::string_view t
     edge.version = found.commit;
   }
   return cursor.status();
+} catch (const std::bad_alloc&) {
+  return engine::no_memory();
 }
 
 }  // namespace aeon

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "engine/filter.hpp"
+#include "engine/no_memory.hpp"
 #include "engine/palace.hpp"
 #include "engine/store.hpp"
 #include "graph/activation.hpp"
@@ -173,7 +174,7 @@ void keep_best(WalkAnswer& answer, std::uint32_t limit) {
 
 }  // namespace
 
-Status Snapshot::reach(const WalkQuery& query, WalkAnswer& answer) const {
+Status Snapshot::reach(const WalkQuery& query, WalkAnswer& answer) const try {
   const Reading reading = this->reading();
   MemoryGraph memories(reading, query);
   std::vector<std::uint64_t> starts;
@@ -187,9 +188,11 @@ Status Snapshot::reach(const WalkQuery& query, WalkAnswer& answer) const {
   }
   finish(answer, budget);
   return {};
+} catch (const std::bad_alloc&) {
+  return engine::no_memory();
 }
 
-Status Snapshot::path(MemoryId to, const WalkQuery& query, WalkAnswer& answer) const {
+Status Snapshot::path(MemoryId to, const WalkQuery& query, WalkAnswer& answer) const try {
   const Reading reading = this->reading();
   MemoryGraph memories(reading, query);
   std::vector<std::uint64_t> starts;
@@ -208,9 +211,11 @@ Status Snapshot::path(MemoryId to, const WalkQuery& query, WalkAnswer& answer) c
   }
   finish(answer, budget);
   return {};
+} catch (const std::bad_alloc&) {
+  return engine::no_memory();
 }
 
-Status Snapshot::activate(const WalkQuery& query, WalkAnswer& answer) const {
+Status Snapshot::activate(const WalkQuery& query, WalkAnswer& answer) const try {
   const Reading reading = this->reading();
   MemoryGraph memories(reading, query);
   std::vector<std::uint64_t> starts;
@@ -228,9 +233,11 @@ Status Snapshot::activate(const WalkQuery& query, WalkAnswer& answer) const {
   answer.error = error;
   finish(answer, budget);
   return {};
+} catch (const std::bad_alloc&) {
+  return engine::no_memory();
 }
 
-Status Snapshot::rank(const WalkQuery& query, WalkAnswer& answer) const {
+Status Snapshot::rank(const WalkQuery& query, WalkAnswer& answer) const try {
   const Reading reading = this->reading();
   MemoryGraph memories(reading, query);
   std::vector<std::uint64_t> starts;
@@ -245,6 +252,8 @@ Status Snapshot::rank(const WalkQuery& query, WalkAnswer& answer) const {
   answer.error = error;
   finish(answer, budget);
   return {};
+} catch (const std::bad_alloc&) {
+  return engine::no_memory();
 }
 
 }  // namespace aeon

@@ -1,6 +1,7 @@
 // A hash of what a palace says, whatever shape it lies in: every visible memory with its content,
 // stamps and vectors, and every visible edge but the `next` links, which follow from the order of
 // events. Commit numbers and times are left out, so that an imported copy hashes alike.
+#include "engine/no_memory.hpp"
 #include "engine/palace.hpp"
 #include "storage/checksum.hpp"
 #include "storage/codec.hpp"
@@ -46,7 +47,7 @@ std::uint64_t hash_of(const Edge& edge, std::string& scratch) {
 
 }  // namespace
 
-Result<std::uint64_t> Snapshot::state_hash() const {
+Result<std::uint64_t> Snapshot::state_hash() const try {
   std::uint64_t hash = 0;
   std::vector<MemoryId> ids;
   std::vector<Edge> edges;
@@ -67,6 +68,8 @@ Result<std::uint64_t> Snapshot::state_hash() const {
       hash = storage::place_seed(hash, sum);
     }
   }
+} catch (const std::bad_alloc&) {
+  return engine::no_memory();
 }
 
 }  // namespace aeon

@@ -1,6 +1,7 @@
 #include "wal/commit_queue.hpp"
 
 #include <cassert>
+#include <new>
 #include <utility>
 
 #include "storage/os.hpp"
@@ -43,6 +44,7 @@ std::span<CommitQueue::Waiter* const> CommitQueue::take(const Limits& limits) {
   assert(led_ && head_ != nullptr);
   std::size_t bytes = 0;
   do {
+    if (!has_room()) break;
     bytes += head_->bytes_;
     group_.push_back(head_);
     head_ = head_->next_;
@@ -50,6 +52,17 @@ std::span<CommitQueue::Waiter* const> CommitQueue::take(const Limits& limits) {
            bytes + head_->bytes_ <= limits.bytes);
   if (head_ == nullptr) tail_ = nullptr;
   return group_;
+}
+
+// Without memory a group is what there is room for; the first always has room.
+bool CommitQueue::has_room() noexcept {
+  if (group_.size() < group_.capacity()) return true;
+  try {
+    group_.reserve(2 * group_.capacity());
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
 }
 
 void CommitQueue::finish() {

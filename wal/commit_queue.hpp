@@ -75,7 +75,7 @@ class CommitQueue {
     std::size_t bytes = 4u << 20;
   };
 
-  CommitQueue() = default;
+  CommitQueue() { group_.reserve(kOrdinaryGroup); }
   CommitQueue(const CommitQueue&) = delete;
   CommitQueue& operator=(const CommitQueue&) = delete;
 
@@ -91,7 +91,10 @@ class CommitQueue {
   void finish() AEON_EXCLUDES(mutex_);
 
  private:
+  static constexpr std::size_t kOrdinaryGroup = 64;
+
   void tell(Waiter& waiter, Waiter::State state) noexcept;
+  [[nodiscard]] bool has_room() noexcept;
 
   storage::Mutex mutex_;
   Waiter* head_ AEON_GUARDED_BY(mutex_) = nullptr;

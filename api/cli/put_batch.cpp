@@ -19,7 +19,7 @@ Error at(const std::string& place, const Error& error) {
 }  // namespace
 
 PutBatch::PutBatch(Palace& palace, const PutOptions& options)
-    : palace_(&palace), options_(options), spaces_(palace.snapshot().spaces()) {}
+    : palace_(&palace), options_(options), spaces_(palace.snapshot().spaces().value()) {}
 
 Status PutBatch::add(api::MemoryLine line, std::string place, std::size_t bytes) {
   if (auto filled = api::fill_vectors(line.memory, spaces_); !filled) {

@@ -68,7 +68,8 @@ Status choose_space(const Snapshot& snapshot, const Options& options, NewVector&
   if (vector.values.empty()) return {};
   NewMemory carrier;
   carrier.vectors.push_back(std::move(vector));
-  AEON_TRY(api::fill_vectors(carrier, snapshot.spaces()));
+  AEON_ASSIGN(const auto spaces, snapshot.spaces());
+  AEON_TRY(api::fill_vectors(carrier, spaces));
   vector = std::move(carrier.vectors.front());
   return {};
 }
@@ -275,7 +276,7 @@ int show(const Chosen& chosen, const Snapshot& snapshot, const Options& options,
     }
   }
   print(chosen.json ? summary_json(options, outcome) : summary_text(options, outcome));
-  if (options.explain) explain(chosen, options, outcome, snapshot.spaces());
+  if (options.explain) explain(chosen, options, outcome, snapshot.spaces().value());
   return code != kDone ? code : outcome.answer.hits.empty() ? kNegative : kDone;
 }
 

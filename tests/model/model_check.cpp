@@ -38,7 +38,7 @@ class Checker {
   }
 
   bool names() {
-    const auto spaces = snapshot_.spaces();
+    const auto spaces = snapshot_.spaces().value();
     const auto same = [](const SpaceSpec& a, const SpaceSpec& b) {
       return a.name == b.name && a.dimension == b.dimension && a.metric == b.metric &&
              a.precision == b.precision && a.model == b.model;

@@ -9,9 +9,33 @@ namespace {
 
 std::atomic<std::uint64_t> count{0};  // relaxed: a figure
 
+#ifdef AEON_ALLOCATIONS_CAN_FAIL
+// Of this thread: how many more calls until one fails; 0: none does.
+thread_local std::uint64_t until_failure = 0;
+thread_local bool goes_on_failing = false;
+thread_local bool has_failed = false;
+
+bool fails_now() noexcept {
+  if (until_failure == 0 || --until_failure != 0) return false;
+  has_failed = true;
+  if (goes_on_failing) until_failure = 1;
+  return true;
+}
+#endif
+
 }  // namespace
 
 namespace aeon::test {
+
+#ifdef AEON_ALLOCATIONS_CAN_FAIL
+FailingAllocations::FailingAllocations(std::uint64_t n, Fails fails) noexcept {
+  has_failed = false;
+  goes_on_failing = fails == Fails::from_then_on;
+  until_failure = n;
+}
+FailingAllocations::~FailingAllocations() { until_failure = 0; }
+bool FailingAllocations::failed() const noexcept { return has_failed; }
+#endif
 
 std::uint64_t allocations() noexcept { return count.load(std::memory_order_relaxed); }
 
@@ -46,6 +70,9 @@ namespace {
 
 void* counted(std::size_t bytes, std::size_t alignment) noexcept {
   count.fetch_add(1, std::memory_order_relaxed);
+#ifdef AEON_ALLOCATIONS_CAN_FAIL
+  if (fails_now()) return nullptr;
+#endif
   if (alignment <= alignof(std::max_align_t)) return std::malloc(bytes == 0 ? 1 : bytes);
   return std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
 }
