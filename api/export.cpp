@@ -120,6 +120,7 @@ Status Importer::take(CreateTenant&& tenant) {
 Status Importer::take(MemoryLine&& line, std::size_t bytes) {
   if (line.id == 0) return fail(Errc::invalid_json, "an exported memory must have its \"id\"");
   line.memory.embed = false;
+  line.memory.keep_mentions = true;  // those of the export follow as edges
   line.memory.wanted_id = report_.kept_ids ? line.id : 0;
   AEON_TRY(store_ahead(*palace_, line.memory));
   batch_.remember(std::move(line.memory));

@@ -17,29 +17,30 @@ Result<std::vector<wal::CommitHeader>> Store::headers_after(CommitNumber after, 
   std::vector<wal::CommitHeader> found;
   const auto drop = [this](const View* view) { drop_view(view); };
   std::unique_ptr<const View, decltype(drop)> held(nullptr, drop);
-  const auto take = [&](std::span<const wal::CommitHeader> headers) {
+  // At most `most` of those after `after`.
+  const auto take = [&](std::span<const wal::CommitHeader> headers, std::size_t most,
+                        std::vector<wal::CommitHeader>& into) {
     const auto from =
         std::ranges::upper_bound(headers, after, {}, &wal::CommitHeader::commit) - headers.begin();
     const auto rest = headers.subspan(static_cast<std::size_t>(from));
-    const auto part = rest.first(std::min(rest.size(), limit - found.size()));
-    found.insert(found.end(), part.begin(), part.end());
+    const auto part = rest.first(std::min(rest.size(), most));
+    into.insert(into.end(), part.begin(), part.end());
   };
   std::vector<wal::CommitHeader> tails;
   {
     const storage::MutexLock lock(write_mutex_);
     held.reset(hold_view());
     for (const auto& tail : held->tails()) {
-      if (tail->headers().empty() || tail->headers().back().commit <= after) continue;
-      tails.insert(tails.end(), tail->headers().begin(), tail->headers().end());
+      take(tail->headers(), limit - std::min(limit, tails.size()), tails);
     }
     std::erase_if(tails, [&](const auto& header) { return header.commit > visible(); });
   }
   for (const auto& segment : held->segments()) {
     if (segment->segment().info().last_commit <= after) continue;
     AEON_ASSIGN(const auto headers, segment->headers());
-    take(headers);
+    take(headers, limit - found.size(), found);
   }
-  take(tails);
+  take(tails, limit - found.size(), found);
   return found;
 }
 

@@ -16,6 +16,8 @@ namespace aeon::engine {
 // Of the names found in a text the first so many distinct ones count.
 inline constexpr std::size_t kMostFoundMentions = 256;
 
+inline constexpr std::string_view kMentionsType = "mentions";
+
 struct PreparedConcepts {
   struct Name {
     std::string key;

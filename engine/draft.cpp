@@ -1,5 +1,7 @@
 #include "engine/draft.hpp"
 
+#include "engine/concepts.hpp"
+
 namespace aeon::engine {
 
 namespace {
@@ -130,10 +132,27 @@ Result<const VersionState*> Draft::version(MemoryId id) {
   found_.session = version.record.session;
   found_.event_time = version.record.event_time;
   found_.expires = version.record.expires;
+  AEON_ASSIGN(found_.is_bare_concept, is_bare_concept(version.record));
   found_.key = version.record.key;
   found_.rows = version.record.rows;
   found_.document = version.record.document;
   return &found_;
+}
+
+Result<bool> Draft::is_bare_concept(const VersionRecord& record) {
+  const bool may_be = is_concept_key(record.key) && record.session == 0 &&
+                      record.metadata.empty() && record.content_type == ContentType::text &&
+                      record.importance == VersionRecord{}.importance &&
+                      record.expires == kEndOfTime && record.valid_from == kBeginningOfTime &&
+                      record.valid_to == kEndOfTime;
+  if (!may_be) return false;
+  AEON_ASSIGN(const std::uint32_t kind, number_of(NameClass::kind, 0, kConceptKind));
+  if (record.kind != kind) return false;
+  // A long name lies in the blob arena; what is longer than a name is no name.
+  if (record.blob) return record.blob->raw_bytes <= kMaxNameBytes;
+  std::string key;
+  concept_key(record.content, key);
+  return key == record.key;
 }
 
 Result<bool> Draft::edge_exists(MemoryId from, std::uint32_t type, MemoryId to) {
@@ -144,6 +163,22 @@ Result<bool> Draft::edge_exists(MemoryId from, std::uint32_t type, MemoryId to) 
   graph::edge_out_key(key_, from, type, to);
   AEON_ASSIGN(const auto found, reading_.find(key_, scratch));
   return found && !found->value.empty();
+}
+
+Result<std::optional<graph::EdgeRecord>> Draft::edge(MemoryId from, std::uint32_t type,
+                                                     MemoryId to) {
+  std::string_view record;
+  storage::LookupScratch scratch;
+  if (const EdgeChange* change = look_up(now_.edges, accepted_.edges, Edge(from, type, to))) {
+    if (change->exists) record = change->record;
+  } else {
+    graph::edge_out_key(key_, from, type, to);
+    AEON_ASSIGN(const auto found, reading_.find(key_, scratch));
+    if (found) record = found->value;
+  }
+  const graph::DecodedEdge decoded = graph::decode_edge(record);
+  if (decoded.ok) return decoded.edge;
+  return fail(Errc::damaged, "an edge record does not decode; run aeon verify");
 }
 
 bool Draft::space_exists(std::string_view name) const { return space_number(name) != 0; }

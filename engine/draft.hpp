@@ -29,6 +29,7 @@ struct VersionState {
   std::uint32_t session = 0;
   TimeNs event_time = 0;
   TimeNs expires = kEndOfTime;
+  bool is_bare_concept = false;  // see Draft::is_bare_concept()
   std::string key;
   std::vector<RowName> rows;
   std::optional<DocumentName> document;
@@ -63,15 +64,22 @@ class Draft {
   [[nodiscard]] bool space_exists(std::string_view name) const;
   // The other ends of the `next` edges at a memory, ascending.
   [[nodiscard]] Result<std::vector<MemoryId>> line_neighbours(MemoryId id, graph::Way way);
-  // Calls visit(type, other end) -> Result<bool> for the edges at a memory, of one type or (0) of
-  // all, until it says false.
+  // Calls visit(type, other end, stands) -> Result<bool> for the edges at a memory, of one type or
+  // (0) of all, those that were ended included, until it says false. Each costs one of `left`;
+  // false when that ran out.
   template <typename Visit>
-  [[nodiscard]] Status visit_edges(MemoryId id, graph::Way way, std::uint32_t type, Visit&& visit);
+  [[nodiscard]] Result<bool> visit_edges(MemoryId id, graph::Way way, std::uint32_t type,
+                                         std::size_t& left, Visit&& visit);
+  // Nothing when the edge does not stand.
+  [[nodiscard]] Result<std::optional<graph::EdgeRecord>> edge(MemoryId from, std::uint32_t type,
+                                                              MemoryId to);
   // The key that a memory had which is not visible any more; empty when it had none or its history
   // is gone.
   [[nodiscard]] Result<std::string> last_key(MemoryId id, const VersionState& state);
   // Its session, likewise; 0 for none.
   [[nodiscard]] Result<std::uint32_t> last_session(MemoryId id, const VersionState& state);
+  // Whether a version is a concept that holds nothing but its name, as mentions make them.
+  [[nodiscard]] Result<bool> is_bare_concept(const VersionRecord& record);
   // Whether a payload's file is here and no memory has it.
   [[nodiscard]] Result<bool> payload_is_free(std::uint64_t blob_file);
 
@@ -147,7 +155,8 @@ class Draft {
 };
 
 template <typename Visit>
-Status Draft::visit_edges(MemoryId id, graph::Way way, std::uint32_t type, Visit&& visit) {
+Result<bool> Draft::visit_edges(MemoryId id, graph::Way way, std::uint32_t type, std::size_t& left,
+                                Visit&& visit) {
   std::map<std::pair<std::uint32_t, MemoryId>, bool> changed;
   const auto add = [&](const auto& edges, auto exists) {
     for (auto at = edges.lower_bound(Edge(id, type, 0)); at != edges.end(); ++at) {
@@ -163,20 +172,24 @@ Status Draft::visit_edges(MemoryId id, graph::Way way, std::uint32_t type, Visit
       add(layer->edges_in, [](bool exists) { return exists; });
     }
   }
-  graph::EdgeCursor cursor({reading_.view.runs(), reading_.commit}, id, way, type);
+  graph::EdgeCursor cursor({reading_.view.runs(), reading_.commit}, id, way, type,
+                           graph::Edges::all);
   for (; cursor.valid(); cursor.next()) {
+    if (left == 0) return false;
+    --left;
     const auto edge = std::pair(cursor.edge().type, cursor.other_end());
     if (changed.contains(edge)) continue;
-    AEON_ASSIGN(const bool more, visit(edge.first, edge.second));
-    if (!more) return {};
+    AEON_ASSIGN(const bool more, visit(edge.first, edge.second, cursor.stands()));
+    if (!more) return true;
   }
   AEON_TRY(cursor.status());
   for (const auto& [edge, exists] : changed) {
-    if (!exists) continue;
-    AEON_ASSIGN(const bool more, visit(edge.first, edge.second));
-    if (!more) return {};
+    if (left == 0) return false;
+    --left;
+    AEON_ASSIGN(const bool more, visit(edge.first, edge.second, exists));
+    if (!more) return true;
   }
-  return {};
+  return true;
 }
 
 }  // namespace aeon::engine

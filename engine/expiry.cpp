@@ -60,7 +60,9 @@ Status Store::load_expiry() {
 // Forgets what is due; when the next memory expires, or kEndOfTime.
 Result<TimeNs> Store::expire_due() {
   AEON_TRY(catch_up());
+  std::size_t most = kMostAtOnce;
   for (;;) {
+    if (stopping_.load(std::memory_order_acquire)) return os_.wall_time_ns();  // (26)
     Batch batch;
     {
       const storage::MutexLock lock(write_mutex_);
@@ -70,7 +72,7 @@ Result<TimeNs> Store::expire_due() {
       Reading::Version version;
       ExpiryCursor cursor(reading);
       for (; cursor.valid() && cursor.time() <= now; cursor.next()) {
-        if (batch.operations().size() == kMostAtOnce) break;
+        if (batch.operations().size() == most) break;
         AEON_ASSIGN(const bool visible, reading.try_version(cursor.id(), version));
         if (visible) batch.forget(cursor.id(), version.commit);
       }
@@ -82,10 +84,12 @@ Result<TimeNs> Store::expire_due() {
       }
     }
     const auto ack = commit(std::move(batch), Durability::process);
-    // One of them was changed or ended meanwhile: then look again.
+    // One of them was changed or ended meanwhile: then look again, one by one, so that none keeps
+    // the others from it.
     const bool again = !ack && (ack.error().code == Errc::version_conflict ||
                                 ack.error().code == Errc::unknown_id);
     if (!ack && !again) return std::unexpected(ack.error());
+    most = again ? 1 : kMostAtOnce;
   }
 }
 

@@ -53,11 +53,13 @@ Result<bool> ConceptGraph::leaving(std::uint64_t node, std::uint64_t most,
 
 bool ConceptGraph::add_edges(std::uint64_t node, graph::Way way, std::uint64_t& most,
                              std::vector<graph::WalkEdge>& edges, std::uint64_t& touched) {
-  cursor_.reset({reading_->view.runs(), reading_->commit}, node, way, 0);
+  // Edges that were ended cost as much as others until a merge leaves them out.
+  cursor_.reset({reading_->view.runs(), reading_->commit}, node, way, 0, graph::Edges::all);
   for (; cursor_.valid(); cursor_.next()) {
     if (most == 0) return false;
     --most;
     ++touched;
+    if (!cursor_.stands()) continue;
     const graph::FoundEdge& edge = cursor_.edge();
     if (edge.type == graph::kNextType || !(edge.record.weight > 0)) continue;
     const MemoryId end = cursor_.other_end();
@@ -81,8 +83,8 @@ GraphChannel::GraphChannel() {
 }
 
 Result<bool> GraphChannel::has_concepts(const Reading& reading) {
-  AEON_ASSIGN(const std::uint32_t kind, reading.number_of(NameClass::kind, 0, kConceptKind));
-  return kind != 0;
+  AEON_ASSIGN(const std::uint32_t type, reading.number_of(NameClass::edge_type, 0, kMentionsType));
+  return type != 0;
 }
 
 Status GraphChannel::walk(const Reading& reading, const GraphQuery& query, GraphAnswer& answer) {
@@ -174,7 +176,10 @@ Status GraphChannel::find_names(const Reading& reading, const GraphQuery& query)
       if (idf <= 0) continue;
       key_.assign(kConceptKeyPrefix);
       key_.append(names_, words_[first].begin, words_[last].end - words_[first].begin);
-      AEON_ASSIGN(const MemoryId id, reading.key_owner(query.tenant, key_));
+      const Result<MemoryId> owner = reading.key_owner(query.tenant, key_);
+      if (!owner && owner.error().code != Errc::damaged) return std::unexpected(owner.error());
+      if (!owner) graph_.note_damage();  // the walk does without that name
+      const MemoryId id = owner ? *owner : 0;
       if (id == 0 || !graph_.node(id).visible) continue;
       found_.push_back({first, last});
       if (!add_name(id, idf, holding(first, last))) continue;
@@ -241,6 +246,9 @@ void GraphChannel::add_passages(const GraphQuery& query) {
   const std::size_t count = std::min(kGraphPassages, query.best.size());
   for (const WordHit& hit : query.best.first(count)) {
     if (hit.score <= 0) continue;
+    // In old palaces a concept may have words, and stand for a name as well.
+    const auto same = [&](const graph::RankSeed& seed) { return seed.id == hit.id; };
+    if (std::ranges::any_of(seeds_, same)) continue;
     seeds_.push_back({hit.id, kPassageShare * hit.score / query.best.front().score});
   }
   double sum = 0;

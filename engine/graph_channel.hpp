@@ -75,6 +75,7 @@ class ConceptGraph final : public graph::Adjacency {
   [[nodiscard]] const Node& node(MemoryId id);
   // A damaged place was left out.
   [[nodiscard]] bool damaged() const noexcept { return damaged_; }
+  void note_damage() noexcept { damaged_ = true; }
 
  private:
   bool add_edges(std::uint64_t node, graph::Way way, std::uint64_t& most,

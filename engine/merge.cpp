@@ -145,6 +145,7 @@ Result<bool> Store::reclaim() {
     return true;
   }
   AEON_ASSIGN(const bool pays, pays_to_reclaim(needs));
+  if (pays) AEON_TRY(end_unmentioned());
   // With no history to keep, what the tails hold goes as well.
   if (needs.wants_mark || (pays && needs.keep == 0)) AEON_TRY(settle(LogFile::same));
   if (pays) AEON_TRY(merge_whole());
@@ -194,6 +195,7 @@ Status Store::purge() {
 
 // See the head of this file.
 Status Store::purge_files() {
+  AEON_TRY(end_unmentioned());
   for (int attempt = 0; attempt < kMostPurges; ++attempt) {
     AEON_TRY(settle(LogFile::fresh));
     AEON_TRY(merge_whole(Holes::close));

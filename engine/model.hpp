@@ -129,6 +129,8 @@ struct NewMemory {
   TimeNs expires = kEndOfTime;
   float importance = 0.5F;  // 0..1
   MemoryId wanted_id = 0;  // import only: an id that was never used and is above all others; 0: any
+  // Import only: a new version also mentions what the one before it did.
+  bool keep_mentions = false;
   // Whose stems its words have: "english" (also when empty), "german", ...; "none" keeps words as
   // they are. docs/words.md lists them.
   std::string language{};

@@ -31,6 +31,8 @@ struct PreparedBatch {
   std::vector<MemoryWords> words;  // of the i-th operation; empty where it has none
   std::vector<PreparedConcepts> concepts;
   std::size_t payload_bytes = 0;  // about what the commit's record takes
+  // Of concepts: each operation ends one only if no memory mentions it (Store::end_unmentioned()).
+  bool only_unmentioned = false;
   // Nothing but forgetting: may use the space that is kept back for a full disk.
   bool reclaiming = false;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 
 #include <fmt/format.h>
 
@@ -22,29 +23,48 @@ class Resolver {
         commit_(commit),
         time_(time),
         draft_(draft),
+        links_of_concepts_(draft),
         resolved_(resolved),
-        writer_(resolved.payload) {}
+        writer_(resolved.payload) {
+    if (prepared.only_unmentioned) links_of_concepts_.look_at_all();
+  }
 
   Status run() {
-    resolved_.payload.reserve(prepared_.payload_bytes);
+    resolved_.payload.reserve(std::min(prepared_.payload_bytes, kMaxBatchBytes));
     const auto operations = prepared_.batch.operations();
     draft_.expect(operations.size());
+    note_ends(operations);
     if (commit_ == kFirstCommit) writer_.found_palace();
     for (index_ = 0; index_ < operations.size(); ++index_) {
       AEON_TRY(std::visit([this](const auto& operation) { return resolve(operation); },
                           operations[index_]));
+      AEON_TRY(check_size());
     }
     write_ends();
-    if (resolved_.payload.size() > kMaxBatchBytes) {
-      return fail(Errc::too_large, fmt::format("the commit has {} bytes; at most {} fit: split it",
-                                               resolved_.payload.size(), kMaxBatchBytes));
-    }
+    AEON_TRY(check_size());
     resolved_.kinds = writer_.kinds();
     resolved_.operations = writer_.operations();
     return {};
   }
 
  private:
+  // As soon as it is known: others wait while a batch is resolved that is going to be refused.
+  Status check_size() const {
+    const std::size_t bytes = resolved_.payload.size() + kLeastEdgeBytes * draft_.edges().size();
+    if (bytes <= kMaxBatchBytes) return {};
+    return fail(Errc::too_large,
+                fmt::format("the commit has more than {} bytes; split it", kMaxBatchBytes));
+  }
+
+  // What operations of the batch end or write anew does not end beside another.
+  void note_ends(std::span<const Batch::Operation> operations) {
+    for (const Batch::Operation& operation : operations) {
+      if (const auto* forget = std::get_if<Forget>(&operation)) named_.insert(forget->id);
+      if (const auto* erase = std::get_if<Erase>(&operation)) named_.insert(erase->id);
+      if (const auto* supersede = std::get_if<Supersede>(&operation)) named_.insert(supersede->id);
+    }
+  }
+
   Status resolve(const SpaceSpec& spec) {
     if (draft_.space_exists(spec.name)) {
       return fail(Errc::already_exists, fmt::format("a space is named \"{}\" already", spec.name));
@@ -100,6 +120,7 @@ class Resolver {
   }
 
   Status resolve(const Forget& forget) {
+    if (prepared_.only_unmentioned) return end_unmentioned(forget.id, false);
     if (forget.expected_version != 0) {
       AEON_ASSIGN(const VersionState* found, draft_.version(forget.id));
       if (found == nullptr || !found->visible) return unknown_id(forget.id);
@@ -109,7 +130,18 @@ class Resolver {
     }
     return end_memory(forget.id, false);
   }
-  Status resolve(const Erase& erase) { return end_memory(erase.id, true); }
+  Status resolve(const Erase& erase) {
+    return prepared_.only_unmentioned ? end_unmentioned(erase.id, true)
+                                      : end_memory(erase.id, true);
+  }
+
+  // A concept that was found to be mentioned by nobody, unless somebody did so since.
+  Status end_unmentioned(MemoryId id, bool erase) {
+    AEON_ASSIGN(const VersionState* state, draft_.version(id));
+    if (state == nullptr || !state->visible || !state->is_bare_concept) return {};
+    AEON_ASSIGN(const bool mentioned, links_of_concepts_.is_mentioned(id, 0));
+    return mentioned ? Status{} : end_memory(id, erase);
+  }
 
   Status end_memory(MemoryId id, bool erase) {
     AEON_TRY(touch_once(id));
@@ -151,12 +183,6 @@ class Resolver {
   // Concepts
   // ---------------------------------------------------------------------------------------
 
-  Result<ConceptLinks> concept_links() {
-    AEON_ASSIGN(const std::uint32_t mentions,
-                draft_.number_of(NameClass::edge_type, 0, kMentionsType));
-    return ConceptLinks(draft_, mentions);
-  }
-
   // What the memory of the operation at hand mentions: makes concepts that are not there, and ends
   // what its version before mentioned and nothing mentions any more.
   Status mention(MemoryId id, std::uint32_t tenant, bool had_version) {
@@ -169,8 +195,9 @@ class Resolver {
         AEON_ASSIGN(owner, write_concept(name, tenant));
       }
       concepts.push_back(owner);
+      AEON_TRY(check_size());
     }
-    if (had_version) AEON_TRY(drop_mentions(id, concepts));
+    if (had_version && !keeps_mentions()) AEON_TRY(drop_mentions(id, concepts));
     for (const MemoryId end : concepts) AEON_TRY(link(id, std::string(kMentionsType), end));
     for (const PreparedConcepts::Relation& relation : given.relations) {
       AEON_TRY(link(concepts[relation.subject], relation.type, concepts[relation.object]));
@@ -195,10 +222,13 @@ class Resolver {
     return draft_.set_edge({from, number, to}, true, std::move(record));
   }
 
+  [[nodiscard]] bool keeps_mentions() const {
+    const auto* memory = std::get_if<NewMemory>(&prepared_.batch.operations()[index_]);
+    return memory != nullptr && memory->keep_mentions;
+  }
+
   Status drop_mentions(MemoryId id, const std::vector<MemoryId>& kept) {
-    AEON_ASSIGN(ConceptLinks links, concept_links());
-    AEON_ASSIGN(const std::vector<MemoryId> before, links.of(id));
-    if (before.empty()) return {};
+    AEON_ASSIGN(const std::vector<MemoryId> before, links_of_concepts_.of(id, false));
     AEON_ASSIGN(const std::uint32_t mentions,
                 draft_.number_of(NameClass::edge_type, 0, kMentionsType));
     std::vector<MemoryId> dropped;
@@ -208,26 +238,28 @@ class Resolver {
       AEON_TRY(draft_.set_edge({id, mentions, end}, false, {}));
     }
     // What the new version states is linked behind this.
-    return end_unsupported(links, before, dropped, id, false);
+    return end_unsupported(before, dropped, id, false);
   }
 
   Status release_concepts(MemoryId id, bool erase) {
-    AEON_ASSIGN(ConceptLinks links, concept_links());
-    AEON_ASSIGN(const std::vector<MemoryId> concepts, links.of(id));
-    return end_unsupported(links, concepts, concepts, id, erase);
+    AEON_ASSIGN(const std::vector<MemoryId> concepts, links_of_concepts_.of(id, erase));
+    return end_unsupported(concepts, concepts, id, erase);
   }
 
-  // Of the `concepts` of a memory those among `dropped` may have lost their last mention, and any
-  // relation its last support.
-  Status end_unsupported(ConceptLinks& links, const std::vector<MemoryId>& concepts,
+  // Of the `concepts` of a memory those that are `dropped` may have lost their last mention, and
+  // relations at those their last support.
+  Status end_unsupported(const std::vector<MemoryId>& concepts,
                          const std::vector<MemoryId>& dropped, MemoryId except, bool erase) {
-    AEON_ASSIGN(const std::vector<Draft::Edge> gone, links.unsupported(concepts, except));
+    if (dropped.empty()) return {};
+    AEON_ASSIGN(const std::vector<Draft::Edge> gone,
+                links_of_concepts_.unsupported(concepts, dropped, except));
     for (const Draft::Edge& edge : gone) AEON_TRY(draft_.set_edge(edge, false, {}));
     for (const MemoryId id : dropped) {
-      if (draft_.touched(id)) continue;
+      if (draft_.touched(id) || named_.contains(id)) continue;
       AEON_ASSIGN(const VersionState* state, draft_.version(id));
       if (state == nullptr || (!state->visible && (!erase || state->erased))) continue;
-      AEON_ASSIGN(const bool mentioned, links.is_mentioned(id, except));
+      if (state->visible && !state->is_bare_concept) continue;
+      AEON_ASSIGN(const bool mentioned, links_of_concepts_.is_mentioned(id, except));
       if (!mentioned) AEON_TRY(end_memory(id, erase));
     }
     return {};
@@ -387,6 +419,7 @@ class Resolver {
     state.event_time = record.event_time;
     state.rows = std::move(record.rows);
     state.document = record.document;
+    AEON_ASSIGN(state.is_bare_concept, draft_.is_bare_concept(record));
     draft_.set_version(operation.id, std::move(state));
     return {};
   }
@@ -570,13 +603,15 @@ class Resolver {
         fmt::format("memory {} is at version {}, not at {}: read it again", id, is, wanted));
   }
 
+  static constexpr std::size_t kLeastEdgeBytes = 8;  // of an edge in a record
   static constexpr MemoryId kLastId = MemoryId{1} << 62;
-  static constexpr std::string_view kMentionsType = "mentions";
 
   const PreparedBatch& prepared_;
   const CommitNumber commit_;
   const TimeNs time_;
   Draft& draft_;
+  ConceptLinks links_of_concepts_;
+  std::unordered_set<MemoryId> named_;  // by operations of the batch that end or supersede
   Resolved& resolved_;
   RecordWriter writer_;
   std::size_t index_ = 0;

@@ -103,11 +103,14 @@ class MemoryGraph final : public graph::Adjacency {
     // One type is looked up by itself; several are picked out of all.
     const std::uint32_t only = types_.size() == 1 ? types_.begin()->first : 0;
     if (!query_.types.empty() && types_.empty()) return true;
-    graph::EdgeCursor cursor({reading_.view.runs(), reading_.commit}, node, way, only);
+    // Edges that were ended cost as much as others until a merge leaves them out.
+    graph::EdgeCursor cursor({reading_.view.runs(), reading_.commit}, node, way, only,
+                             graph::Edges::all);
     for (; cursor.valid(); cursor.next()) {
       if (most == 0) return false;
       --most;
       ++touched;
+      if (!cursor.stands()) continue;
       const graph::FoundEdge& edge = cursor.edge();
       double weight = edge.record.weight;
       if (!query_.types.empty()) {

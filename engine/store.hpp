@@ -12,6 +12,7 @@
 //   reclaim_due.cpp what nobody can read any more, and whether it pays to leave it out
 //   scrub.cpp       reading settled files again from the device
 //   lookaside.cpp   making remembered searches exact
+//   unmentioned.cpp ending concepts that nothing mentions any more
 //   merge.cpp       merging segments, leaving that out
 //   backup.cpp      copies of the palace
 //   commit_history.cpp  who changed what, and when
@@ -262,6 +263,9 @@ class Store {
   Result<bool> take_scrub_lock() AEON_REQUIRES(scrub_mutex_);
   Result<bool> scrub_step(std::uint64_t bytes) AEON_REQUIRES(scrub_mutex_);
   [[nodiscard]] ScrubStats scrub_stats() const;
+
+  // unmentioned.cpp
+  Status end_unmentioned();
 
   // lookaside.cpp
   [[nodiscard]] Upkeep::Again lookaside_slice();

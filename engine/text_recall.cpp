@@ -85,7 +85,10 @@ class Recall {
     scratch_.walked.edges = 0;
     scratch_.walked.complete = true;
     if (preset_.graph > 0) {
-      AEON_ASSIGN(walks_, GraphChannel::has_concepts(reading_));
+      const Result<bool> walks = GraphChannel::has_concepts(reading_);
+      if (!walks && walks.error().code != Errc::damaged) return std::unexpected(walks.error());
+      partial_ = partial_ || !walks;
+      walks_ = walks && *walks;
     }
     if (plain()) {
       AEON_TRY(by_words_alone(answer));
@@ -141,7 +144,7 @@ class Recall {
     scratch_.words.partial = false;
     // The terms are needed by the other channels even where words weigh nothing.
     AEON_TRY(search_words(reading_, search, scratch_.terms, scratch_.words));
-    partial_ = scratch_.words.partial;
+    partial_ = partial_ || scratch_.words.partial;
     if (preset_.words == 0) return {};
     std::uint32_t rank = 0;
     const float best = scratch_.words.hits.empty() ? 1 : scratch_.words.hits.front().score;

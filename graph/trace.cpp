@@ -4,9 +4,11 @@
 
 namespace aeon::graph {
 
-void EdgeCursor::reset(const Instant& instant, std::uint64_t node, Way way, std::uint32_t type) {
+void EdgeCursor::reset(const Instant& instant, std::uint64_t node, Way way, std::uint32_t type,
+                       Edges shown) {
   cursor_.reset(instant.runs, instant.commit);
   way_ = way;
+  shown_ = shown;
   malformed_ = false;
   auto key = storage::begin_key(
       prefix_, way == Way::out ? storage::Table::edges_out : storage::Table::edges_in);
@@ -21,7 +23,7 @@ void EdgeCursor::next() {
   settle();
 }
 
-// To the next entry that is a live edge.
+// To the next entry that is to be shown.
 void EdgeCursor::settle() {
   for (valid_ = false; cursor_.valid(); cursor_.next()) {
     const DecodedEdge decoded = decode_edge(cursor_.value());
@@ -34,10 +36,11 @@ void EdgeCursor::settle() {
       malformed_ = true;
       return;
     }
-    if (!decoded.edge) continue;
+    stands_ = decoded.edge.has_value();
+    if (!stands_ && shown_ == Edges::standing) continue;
     edge_.from = way_ == Way::out ? near : far;
     edge_.to = way_ == Way::out ? far : near;
-    edge_.record = *decoded.edge;
+    edge_.record = decoded.edge.value_or(EdgeRecord{});
     edge_.commit = cursor_.commit();
     valid_ = true;
     return;

@@ -36,16 +36,24 @@ struct FoundEdge {
 
 enum class Way : std::uint8_t { out, in };
 
+// Which edges a cursor shows: those that stand, or also those that were ended and that no merge has
+// left out yet.
+enum class Edges : std::uint8_t { standing, all };
+
 // Edges at a node, by type then other end. Thread-confined; the instant must outlive it.
 class EdgeCursor {
  public:
   EdgeCursor() = default;
-  EdgeCursor(const Instant& instant, std::uint64_t node, Way way, std::uint32_t type) {
-    reset(instant, node, way, type);
+  EdgeCursor(const Instant& instant, std::uint64_t node, Way way, std::uint32_t type,
+             Edges shown = Edges::standing) {
+    reset(instant, node, way, type, shown);
   }
   // `type` 0: all types. Keeps its buffers, so warm use allocates nothing.
-  void reset(const Instant& instant, std::uint64_t node, Way way, std::uint32_t type);
+  void reset(const Instant& instant, std::uint64_t node, Way way, std::uint32_t type,
+             Edges shown = Edges::standing);
   [[nodiscard]] bool valid() const noexcept { return valid_; }
+  // Of the edge that is shown; the record of one that was ended is meaningless.
+  [[nodiscard]] bool stands() const noexcept { return stands_; }
   [[nodiscard]] const FoundEdge& edge() const noexcept { return edge_; }
   [[nodiscard]] std::uint64_t other_end() const noexcept {
     return way_ == Way::out ? edge_.to : edge_.from;
@@ -58,7 +66,9 @@ class EdgeCursor {
   storage::VisibleCursor cursor_;
   std::string prefix_;
   Way way_ = Way::out;
+  Edges shown_ = Edges::standing;
   FoundEdge edge_;
+  bool stands_ = false;
   bool valid_ = false;
   bool malformed_ = false;
 };

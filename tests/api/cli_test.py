@@ -747,6 +747,20 @@ class RoundTrip(Cli):
         self.assertIn((mapped[ids[4]], mapped[ids[0]], "mentions", 0.3),
                       [(e["from"], e["to"], e["type"], e["weight"]) for e in edges])
 
+    def test_an_import_over_the_same_keys_keeps_what_they_mention(self):
+        self.init()
+        first = self.put({"text": "one", "key": "b", "mentions": ["Xerxes"]})[0]
+        self.put(*({"text": f"filler {i}", "key": f"f{i}"} for i in range(600)))
+        self.put({"text": "two", "key": "a", "mentions": ["Xerxes", "Darius"]})
+        self.ok("forget", self.palace, first)
+        self.ok("import", self.palace, "-", stdin=self.export())
+        lines_out = [json.loads(l) for l in self.export().splitlines()]
+        memories = {l["key"]: l["id"] for l in lines_out if "key" in l}
+        edges = {(l["edge"]["from"], l["edge"]["to"]) for l in lines_out if "edge" in l}
+        for name in ("xerxes", "darius"):
+            self.assertIn((memories["a"], memories[f"concept:{name}"]), edges)
+        self.ok("verify", self.palace)
+
     def test_what_is_no_export_is_refused(self):
         self.init()
         self.refused(FAILED, "import", self.palace, "-", stdin=lines({"text": "a"}), says="line 1")

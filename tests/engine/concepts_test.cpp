@@ -2,81 +2,17 @@
 // everything else, and gone with the last mention.
 #include <catch2/catch.hpp>
 
-#include <set>
 #include <thread>
 
-#include "engine/palace.hpp"
-#include "tests/support/temp_directory.hpp"
+#include "tests/support/concept_shelf.hpp"
 
 using namespace aeon;
 
-namespace {
-
-using Names = std::set<std::string>;
-
-NewMemory text(std::string content, std::vector<std::string> mentions = {}) {
-  NewMemory memory;
-  memory.content = std::move(content);
-  memory.mentions = std::move(mentions);
-  return memory;
-}
-
-struct Shelf {
-  Shelf() : palace(Palace::create(scratch / "palace", {}, {.background = false}).value()) {}
-
-  MemoryId put(NewMemory memory) {
-    Batch batch;
-    batch.remember(std::move(memory));
-    const auto ack = palace.commit(std::move(batch), Durability::process);
-    REQUIRE(ack);
-    REQUIRE(ack->ids.size() == 1);
-    return ack->ids[0];
-  }
-  void apply(void (Batch::*operation)(MemoryId, CommitNumber), MemoryId id) {
-    Batch batch;
-    (batch.*operation)(id, 0);
-    REQUIRE(palace.commit(std::move(batch), Durability::process));
-  }
-  void forget(MemoryId id) { apply(&Batch::forget, id); }
-  void erase(MemoryId id) {
-    Batch batch;
-    batch.erase(id);
-    REQUIRE(palace.commit(std::move(batch), Durability::process));
-  }
-  Errc refused(NewMemory memory) {
-    Batch batch;
-    batch.remember(std::move(memory));
-    const auto ack = palace.commit(std::move(batch), Durability::process);
-    REQUIRE(!ack);
-    return ack.error().code;
-  }
-  void reopen() {
-    REQUIRE(palace.close());
-    palace = Palace::open(scratch / "palace", {.background = false}).value();
-  }
-  test::TempDirectory scratch;
-  Palace palace;
-};
-
-Names names(const Snapshot& snapshot, MemoryId from, std::string_view type = "mentions") {
-  std::vector<Edge> edges;
-  REQUIRE(snapshot.neighbours(from, Direction::out, type, SIZE_MAX, edges).has_value());
-  Names found;
-  Memory memory;
-  for (const Edge& edge : edges) {
-    REQUIRE(snapshot.get(edge.to, memory));
-    CHECK(memory.kind == "concept");
-    found.insert(memory.content);
-  }
-  return found;
-}
-
-MemoryId concept_of(const Snapshot& snapshot, const std::string& words) {
-  const auto found = snapshot.find_key("", "concept:" + words);
-  return found ? *found : 0;
-}
-
-}  // namespace
+using test::concept_of;
+using test::Names;
+using test::names;
+using test::Shelf;
+using test::text;
 
 TEST_CASE("Memories that spell a name alike mention one concept") {
   Shelf shelf;

@@ -134,3 +134,32 @@ TEST_CASE("a palace forgets by itself what has expired") {
   CHECK(memories == 1);
   CHECK(palace.snapshot().find_key("", "key 5000").has_value());
 }
+
+TEST_CASE("what expires together with the concept that ends with it is forgotten") {
+  test::SimOs os(3);
+  Palace palace = Palace::create("/palace", {}, on(os)).value();
+  const TimeNs now = os.wall_time_ns();
+  NewMemory mentions;
+  mentions.content = "a word with Ada";
+  mentions.mentions = {"Ada"};
+  mentions.expires = now + kSecond;
+  NewMemory ada;
+  ada.key = "concept:ada";
+  ada.kind = kConceptKind;
+  ada.content = "Ada";
+  Batch batch;
+  batch.remember(std::move(ada));
+  batch.remember(std::move(mentions));
+  const auto ids = palace.commit(std::move(batch), Durability::process)->ids;
+  NewMemory dated;
+  dated.key = "concept:ada";
+  dated.kind = kConceptKind;
+  dated.content = "Ada";
+  dated.expires = now + 2 * kSecond;
+  Batch next;
+  next.supersede(ids[0], std::move(dated));
+  REQUIRE(palace.commit(std::move(next), Durability::process).has_value());
+  os.set_wall_time(now + 3 * kSecond);
+  REQUIRE(palace.maintain(std::chrono::nanoseconds(0)).has_value());
+  CHECK(palace.stats()->memories == 0);
+}

@@ -287,8 +287,8 @@ TEST_CASE("reads that run out of memory say so and succeed the next time") {
   WalkQuery walk;
   walk.from = {ids.data(), 1};
   using Read = std::function<Status()>;
-  const auto status = [](const auto& result) {
-    return result ? Status{} : Status(std::unexpected(result.error()));
+  const auto status = [](auto result) {
+    return result ? Status{} : Status(std::unexpected(std::move(result).error()));
   };
   const auto fresh_recall = [&](const Query& query) {
     Answer answer;
