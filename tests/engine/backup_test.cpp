@@ -39,7 +39,8 @@ struct Written {
     REQUIRE(made.has_value());
     palace.emplace(std::move(*made));
     Batch batch;
-    for (const SpaceSpec& spec : palace->snapshot().spaces().value()) batch.create_space(spec);
+    const auto made_spaces = palace->snapshot().spaces().value();
+    for (const SpaceSpec& spec : made_spaces) batch.create_space(spec);
     Model first;
     REQUIRE(first.apply(batch, 1, 0).has_value());
     states[1] = std::move(first);

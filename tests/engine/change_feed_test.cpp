@@ -87,7 +87,8 @@ TEST_CASE("a feed tells what every commit changed, early or late, from the log o
     auto palace = Palace::create(kDirectory, maker.spaces(), on(os));
     REQUIRE(palace.has_value());
     Batch batch;
-    for (const SpaceSpec& spec : palace->snapshot().spaces().value()) batch.create_space(spec);
+    const auto made_spaces = palace->snapshot().spaces().value();
+    for (const SpaceSpec& spec : made_spaces) batch.create_space(spec);
     Model model;
     REQUIRE(model.apply(batch, 1, 0).has_value());
     std::map<CommitNumber, Changed> truth;

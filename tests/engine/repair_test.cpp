@@ -83,7 +83,8 @@ void write_palace(SimOs& os, std::uint64_t seed, bool close) {
   auto palace = Palace::create(kPalace, maker.spaces(), on(os));
   REQUIRE(palace.has_value());
   Batch batch;
-  for (const SpaceSpec& spec : palace->snapshot().spaces().value()) batch.create_space(spec);
+  const auto made_spaces = palace->snapshot().spaces().value();
+  for (const SpaceSpec& spec : made_spaces) batch.create_space(spec);
   Model model;
   REQUIRE(model.apply(batch, 1, 0).has_value());
   for (int step = 0; step < 90; ++step) {
