@@ -171,12 +171,21 @@ Status search_living(const Reading& reading, const SearchRows& search_rows,
     Status status;
     std::erase_if(answer.hits, [&](const Hit& hit) {
       const auto visible = reading.try_version(hit.id, version);
-      if (!visible) status = std::unexpected(visible.error());
-      return visible && !*visible;
+      if (visible) return !*visible;
+      if (visible.error().code == Errc::damaged) {
+        answer.partial = true;
+        answer.exact = false;
+      } else {
+        status = std::unexpected(visible.error());
+      }
+      return true;
     });
     AEON_TRY(status);
-    const bool all = found < search.k || search.k == kMaxK;
-    if (answer.hits.size() >= wanted || all) break;
+    if (answer.hits.size() >= wanted || found < search.k) break;
+    if (search.k == kMaxK) {
+      answer.exact = false;  // what lies behind so many expired ones is not known
+      break;
+    }
     search.k = std::min<std::uint32_t>(
         kMaxK, 2 * search.k + static_cast<std::uint32_t>(found - answer.hits.size()));
   }

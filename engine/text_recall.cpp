@@ -423,16 +423,19 @@ class Recall {
       const auto same = [&hit](const Hit& other) { return other.id == hit.id; };
       if (std::ranges::any_of(std::span(answer.hits).first(found), same)) continue;
       const Result<bool> visible = reading_.try_version(hit.id, scratch_.version);
-      if (!visible) return std::unexpected(visible.error());
-      if (!*visible) continue;
+      if (!visible && visible.error().code != Errc::damaged) {
+        return std::unexpected(visible.error());
+      }
+      answer.partial = answer.partial || !visible;
+      if (!visible || !*visible) continue;
       const float score = found == 0 ? hit.score : last * std::clamp(hit.score, 0.0F, 1.0F);
       answer.hits.push_back({hit.id, hit.version, score});
       if (!recall_.explain) continue;
       answer.marks.emplace_back()[static_cast<std::size_t>(Channel::vector)] = {
           static_cast<std::uint32_t>(answer.hits.size() - found), hit.score};
     }
-    answer.exact = answer.exact && scratch_.vectors.exact;
     answer.partial = answer.partial || scratch_.vectors.partial;
+    answer.exact = answer.exact && scratch_.vectors.exact && !answer.partial;
     answer.rows_scanned += scratch_.vectors.rows_scanned;
     answer.plan = scratch_.vectors.plan;
     answer.rows_left = scratch_.vectors.rows_left;

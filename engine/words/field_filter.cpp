@@ -52,6 +52,13 @@ const Verdict& FieldFilter::find(const WordSource& source, std::uint32_t tenant,
   Verdict& all = take();
   if (filter != nullptr) {
     evaluate(filter->root(), all);
+    // A list that could not be read lacks documents, and a complement makes members of them: then
+    // every memory is asked.
+    if (damaged_) {
+      all.may.assign(source.limit - source.first, true);
+      all.sure.assign(source.limit - source.first, false);
+      all.any_tenant = true;
+    }
   } else {
     all.may.assign(source.limit - source.first, true);
     all.sure.assign(source.limit - source.first, true);

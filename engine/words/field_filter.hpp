@@ -68,7 +68,8 @@ class FieldFilter {
  public:
   // The documents of `source` and `tenant` that are of the session and of the kind (their names;
   // empty: any; not kDefaultKind) and for which the filter (null: none) holds. Valid until the next
-  // call. `damaged` is set where a place that would tell is bad; documents are missing then.
+  // call. `damaged` is set where a place that would tell is bad: those of the session or kind may
+  // be missing then, and the filter surely holds for none.
   [[nodiscard]] const Verdict& find(const WordSource& source, std::uint32_t tenant,
                                     const Filter* filter, std::string_view session,
                                     std::string_view kind, bool& damaged);

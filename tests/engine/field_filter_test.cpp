@@ -1,5 +1,6 @@
 // Filters and sessions, told by terms, against asking every memory.
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <random>
 #include <set>
@@ -11,6 +12,7 @@
 
 #include "engine/filter.hpp"
 #include "engine/palace.hpp"
+#include "tests/support/segment_files.hpp"
 #include "tests/support/temp_directory.hpp"
 #include "tests/support/vector_source.hpp"
 
@@ -335,4 +337,83 @@ TEST_CASE("a walk among rows that match finds the nearest of them") {
   }
   CHECK(plans.contains(SearchPlan::matches));
   CHECK(plans.contains(SearchPlan::graph));
+}
+
+namespace {
+
+// Of each page of the file in turn, one byte is changed while `check` runs.
+template <typename Check>
+void at_each_damaged_page(const std::string& path, Check&& check) {
+  constexpr std::uint64_t kPage = 4096;
+  const std::uint64_t bytes = std::filesystem::file_size(path);
+  for (std::uint64_t page = 1; page + 1 < bytes / kPage; ++page) {
+    INFO("page " << page);
+    test::flip(path, page * kPage + 99, 0x10);
+    check();
+    test::flip(path, page * kPage + 99, 0x10);
+  }
+}
+
+std::string only_segment(const std::string& directory) {
+  std::string found;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    if (entry.path().filename().string().starts_with("seg-")) found = entry.path();
+  }
+  REQUIRE(!found.empty());
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("a filter that says what is not there lies on no damaged page") {
+  const test::TempDirectory scratch;
+  const std::string directory = scratch / "palace";
+  constexpr TimeNs kLongAgo = 1;
+  const std::vector<float> vector = {1, 2, 3, 4};
+  {
+    Palace palace =
+        Palace::create(directory, {{.name = "v", .dimension = 4}}, {.background = false}).value();
+    for (int first = 0; first < 3000; first += 1000) {
+      Batch batch;
+      for (int i = first; i < first + 1000; ++i) {
+        NewMemory memory;
+        memory.embed = false;
+        memory.metadata = fmt::format(R"({{"n":{},"lang":"{}"}})", i % 10, i % 2 ? "en" : "de");
+        memory.vectors.push_back({"v", {1, 2, 3, static_cast<float>(i) / 100}, ""});
+        if (i == 7) memory.expires = kLongAgo;
+        batch.remember(std::move(memory));
+      }
+      REQUIRE(palace.commit(std::move(batch), Durability::process));
+    }
+    REQUIRE(palace.compact());
+  }
+  std::uint64_t partial = 0;
+  std::uint64_t answered = 0;
+  at_each_damaged_page(only_segment(directory), [&] {
+    const auto palace = Palace::open(directory, {.read_only = true, .background = false});
+    if (!palace) return;  // what an opening needs is damaged, and named
+    for (const std::string_view wanted :
+         {R"({"not":{"n":{"<":5}},"lang":"en"})", R"({"n":{"!=":3}})",
+          R"({"not":{"n":{"exists":true}}})"}) {
+      const auto filter = engine::Filter::parse(wanted).value();
+      Query query;
+      query.space = "v";
+      query.vector = vector;
+      query.k = 1000;
+      query.target_recall = 1;
+      query.filter = wanted;
+      Answer answer;
+      const Status status = palace->recall(query, answer);
+      if (!status) FAIL(wanted << ": " << status.error().message);
+      ++answered;
+      partial += answer.partial ? 1 : 0;
+      Memory memory;
+      for (const Hit& hit : answer.hits) {
+        if (!palace->snapshot().get(hit.id, memory)) continue;
+        if (!filter->matches(memory.metadata)) FAIL(wanted << " holds for " << memory.metadata);
+      }
+    }
+  });
+  CHECK(answered > 100);
+  CHECK(partial > 0);
 }

@@ -152,7 +152,7 @@ TEST_CASE("a commit that runs out of memory happens whole or not at all") {
   std::uint64_t refused = 0;
   std::uint64_t poisoned = 0;
   at_each_allocation(
-      2000,
+      200,
       [&](std::uint64_t n, Fails fails) {
         const Trial trial(written);
         test::Model before = written.model;
@@ -226,7 +226,7 @@ TEST_CASE("an opening that runs out of memory fails and leaves the palace as it 
   const Written written(99);
   bool failed = false;
   at_each_allocation(
-      300,
+      120,
       [&](std::uint64_t n, Fails fails) {
         const Trial trial(written);
         {
@@ -250,7 +250,7 @@ TEST_CASE("closing without memory leaves what the next opening needs") {
   const Written written(5);
   bool failed = false;
   at_each_allocation(
-      1000,
+      200,
       [&](std::uint64_t n, Fails fails) {
         const Trial trial(written);
         {
