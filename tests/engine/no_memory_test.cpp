@@ -77,7 +77,7 @@ void require_whole(const Palace& palace) {
 // A copy of a written palace, opened.
 class Trial {
  public:
-  explicit Trial(const Written& written) : written_(written), path_(written.scratch / "trial") {
+  explicit Trial(const Written& written) : path_(written.scratch / "trial") {
     fs::remove_all(path_);
     fs::copy(written.path(), path_, fs::copy_options::recursive);
   }
@@ -89,7 +89,6 @@ class Trial {
   }
 
  private:
-  const Written& written_;
   const std::string path_;
 };
 
